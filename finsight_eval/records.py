@@ -1,0 +1,118 @@
+"""The rows that travel between stages, each with its check.
+
+{"id": "news-en-001", "lang": "en", "text": "...", "entity": "NVIDIA", "aliases": ["NVDA"], "sentiment": "Positive",
+ "risk_level": "Low", "sector": "semiconductors", "event": "contract_win", "order": 1, "features": ["numbers"]}
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+from finsight_eval import jsonl
+from finsight_eval.errors import InputError, nearest, printable
+from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LANGUAGES: Final = ("en", "zh")
+ORDERS: Final = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One benchmark row: a news text and what a careful reader says of it."""
+
+    id: str
+    lang: str
+    text: str
+    entity: str
+    aliases: tuple[str, ...]
+    sentiment: str
+    risk_level: str
+    sector: str
+    event: str
+    order: int
+    features: tuple[str, ...]
+
+    def row(self) -> dict[str, Any]:
+        """Return the JSON row, keys in the order of the file format."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One corpus row: a raw text, without any label that a teacher could see."""
+
+    id: str
+    lang: str
+    text: str
+
+
+_ALLOWED: Final[dict[str, tuple[Any, ...]]] = {
+    "lang": LANGUAGES,
+    "sentiment": SENTIMENTS,
+    "risk_level": RISK_LEVELS,
+    "order": ORDERS,
+}
+_SHAPES: Final = {str: "a string", int: "an integer", tuple[str, ...]: "a list of strings"}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind == tuple[str, ...]:
+        return isinstance(value, list) and all(isinstance(element, str) for element in value)
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def row_problem(row: dict[str, Any], kind: type) -> str | None:
+    """Return what is wrong with `row` as a `kind` (Item or News), or None: the first problem, in words."""
+    hints = get_type_hints(kind)
+    for key in row:
+        if key not in hints:
+            return f"unknown key {printable(key, 40)!r}{nearest(key, hints)}; allowed: {', '.join(hints)}"
+    for key, shape in hints.items():
+        if key not in row:
+            return f"key {key!r} is missing"
+        value = row[key]
+        if not _fits(value, shape):
+            return f"{key} is {printable(repr(value), 60)}, {_SHAPES[shape]} is expected"
+        if key in _ALLOWED and value not in _ALLOWED[key]:
+            allowed = [str(label) for label in _ALLOWED[key]]
+            return (
+                f"{key} {printable(str(value), 40)!r} is not one of {', '.join(allowed)}{nearest(str(value), allowed)}"
+            )
+        if shape is str and not value.strip():
+            return f"{key} is empty"
+    return None
+
+
+def _made(row: dict[str, Any], kind: type) -> Any:
+    return kind(**{f.name: tuple(v) if isinstance(v := row[f.name], list) else v for f in fields(kind)})
+
+
+def _read(path: Path, kind: type) -> list[Any]:
+    records: list[Any] = []
+    seen: dict[str, int] = {}
+    for number, row in jsonl.read_lines(path):
+        if problem := row_problem(row, kind):
+            raise InputError(f"{path}:{number}: {problem}; correct the row")
+        if row["id"] in seen:
+            raise InputError(
+                f"{path}:{number}: id {row['id']!r} already stands on line {seen[row['id']]}; ids are unique"
+            )
+        seen[row["id"]] = number
+        records.append(_made(row, kind))
+    if not records:
+        raise InputError(f"{path}: holds no rows; an empty set cannot be scored or learnt from")
+    return records
+
+
+def read_items(path: Path) -> list[Item]:
+    """Return the benchmark rows of `path`; raises InputError naming file, line, value and what is allowed."""
+    return _read(path, Item)
+
+
+def read_news(path: Path) -> list[News]:
+    """Return the corpus rows of `path`; raises InputError naming file, line, value and what is allowed."""
+    return _read(path, News)

@@ -1,0 +1,128 @@
+"""Stages: skipped when nothing changed, built aside, and moved into place as a whole.
+
+    [verify] 1,104 accepted, 96 rejected -> runs/nano/verify (0.9 s)
+    [verify] unchanged, skipped -> runs/nano/verify
+
+A stage writes into `<folder>.partial`; the manifest is written there last, and only then does the folder take its
+place. A kill or a full disk at any moment leaves the old folder or none, never a half-written one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from finsight_eval import CONTRACT, jsonl, manifest
+from finsight_eval.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: The project's root in a checkout; recipes, suites and runs are found from the working directory first.
+RUNS: Final = Path("runs")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one stage is about to do.
+
+    Attributes:
+        name: the word in brackets on the screen, such as "verify".
+        folder: where its products go.
+        module: the module whose source, with all that it imports of ours, counts as an input.
+        inputs: products of other stages; each must stand in a complete folder and match its manifest.
+        sources: files of the user's, hashed but without a manifest.
+        settings: the resolved configuration, JSON values only and never a secret.
+    """
+
+    name: str
+    folder: Path
+    module: str
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def identity(plan: Plan) -> dict[str, Any]:
+    """Return all that decides whether a stage must run again; raises InputError for an input that cannot be trusted."""
+    inputs = {key: {"path": path.as_posix(), "sha256": manifest.verified(path)} for key, path in plan.inputs.items()}
+    for key, path in plan.sources.items():
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; check the path")
+        inputs[key] = {"path": path.as_posix(), "sha256": manifest.sha256(path)}
+    return {
+        "stage": plan.name,
+        "contract": CONTRACT,
+        "settings": jsonl.loads(jsonl.dumps(plan.settings)),  # as a manifest gives them back: lists, not tuples
+        "inputs": inputs,
+        "code": manifest.code_digest(plan.module),
+    }
+
+
+def finished(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the manifest of `folder` if it is complete, unharmed and was made from `wanted`; otherwise None."""
+    if not (folder / manifest.NAME).is_file():
+        return None
+    try:
+        found = jsonl.read(folder / manifest.NAME)
+        if any(found.get(key) != value for key, value in wanted.items()):
+            return None
+        return found if manifest.outputs_of(folder) == found.get("outputs") else None
+    except InputError:
+        return None
+
+
+def run(plan: Plan, build: Callable[[Path], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Build `plan` unless its folder is finished already, and return its manifest.
+
+    `build(folder)` writes the products below `folder` and returns (product, facts): a phrase for the screen and the
+    figures that belong into the manifest.
+    """
+    wanted = identity(plan)
+    if found := finished(plan.folder, wanted):
+        print(f"[{plan.name}] unchanged, skipped -> {plan.folder}", flush=True)
+        return found
+    print(f"[{plan.name}] ...", flush=True)
+    partial = plan.folder.with_name(plan.folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    started = time.monotonic()
+    product, facts = build(partial)
+    seconds = round(time.monotonic() - started, 1)
+    made = {
+        **wanted,
+        "outputs": manifest.outputs_of(partial),
+        "facts": facts,
+        "seconds": seconds,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "origin": manifest.origin(),
+    }
+    jsonl.write(partial / manifest.NAME, made)
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    partial.rename(plan.folder)
+    print(f"[{plan.name}] {product} -> {plan.folder} ({seconds:.1f} s)", flush=True)
+    return made
+
+
+def arguments(purpose: str, recipes: Path | None) -> argparse.ArgumentParser:
+    """Return the parser that every stage starts from: --recipe and --runs."""
+    parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
+    where = f"a name in {recipes}/ or a path to a YAML file" if recipes else "the name of the run"
+    parser.add_argument("--recipe", default="nano", help=f"{where} (default: nano)")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of all runs (default: runs)")
+    return parser
+
+
+def recipe_path(recipe: str, folder: Path) -> Path:
+    """Return the file of a recipe given by name or by path."""
+    return Path(recipe) if recipe.endswith((".yaml", ".yml")) else folder / f"{recipe}.yaml"
+
+
+def run_folder(runs: Path, recipe: str) -> Path:
+    """Return the folder of the run that `recipe` (a name or a path) belongs to."""
+    return runs / Path(recipe).stem

@@ -1,0 +1,96 @@
+"""Stages: skipped when nothing changed, never half written, and distrustful of what they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finsight_eval import jsonl, manifest, stage
+from finsight_eval.errors import InputError
+
+
+def _plan(root: Path, **changes: Any) -> stage.Plan:
+    given: dict[str, Any] = {"name": "demo", "folder": root / "demo", "module": "finsight_eval.labels", **changes}
+    return stage.Plan(**given)
+
+
+def _build(text: str = "x") -> Any:
+    def build(out: Path) -> tuple[str, dict[str, Any]]:
+        jsonl.write_text(out / "a" / "rows.txt", text)
+        return "1 row", {"rows": 1}
+
+    return build
+
+
+def test_an_unchanged_stage_is_skipped_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second run builds nothing; another setting, input or a damaged product builds again."""
+    source = tmp_path / "in.txt"
+    source.write_text("1")
+    plan = _plan(tmp_path, settings={"seed": 1, "tasks": ("a", "b")}, sources={"in": source})
+    stage.run(plan, _build())
+
+    def never(out: Path) -> Any:
+        raise AssertionError(out)
+
+    stage.run(plan, never)
+    assert "unchanged, skipped" in capsys.readouterr().out
+    for change in ("settings", "input", "product"):
+        if change == "settings":
+            plan = _plan(tmp_path, settings={"seed": 2}, sources={"in": source})
+        elif change == "input":
+            source.write_text("2")
+        else:
+            (tmp_path / "demo" / "a" / "rows.txt").write_text("damaged")
+        stage.run(plan, _build())
+        assert "1 row" in capsys.readouterr().out, change
+
+
+def test_a_stage_that_dies_leaves_no_half_written_folder(tmp_path: Path) -> None:
+    """A failure in the middle keeps the old product; without one there is none, and the next run starts anew."""
+    plan = _plan(tmp_path, settings={"seed": 1})
+
+    def dies(out: Path) -> Any:
+        (out / "half.txt").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        stage.run(plan, dies)
+    assert not (tmp_path / "demo").exists()
+    stage.run(plan, _build())
+    assert manifest.outputs_of(tmp_path / "demo").keys() == {"a/rows.txt"}
+    with pytest.raises(OSError, match="No space"):
+        stage.run(_plan(tmp_path, settings={"seed": 2}), dies)
+    assert (tmp_path / "demo" / "a" / "rows.txt").read_text() == "x"
+
+
+def test_an_input_is_checked_against_the_manifest_of_its_stage(tmp_path: Path) -> None:
+    """No file, no manifest, a changed file and a file that nobody listed are each refused, with both hashes."""
+    stage.run(_plan(tmp_path), _build())
+    product = tmp_path / "demo" / "a" / "rows.txt"
+    assert stage.identity(_plan(tmp_path, inputs={"rows": product}))["inputs"]["rows"]["sha256"]
+    good = manifest.sha256(product)[:16]
+    product.write_text("changed")
+    bad = manifest.sha256(product)[:16]
+    with pytest.raises(InputError, match=f"sha256 is {bad}, its manifest .* says {good}"):
+        stage.identity(_plan(tmp_path, inputs={"rows": product}))
+    with pytest.raises(InputError, match="changed after it was made"):
+        stage.identity(_plan(tmp_path, inputs={"rows": tmp_path / "demo" / "a"}))
+    (tmp_path / "demo" / "stray.txt").write_text("")
+    with pytest.raises(InputError, match="not listed in"):
+        stage.identity(_plan(tmp_path, inputs={"rows": tmp_path / "demo" / "stray.txt"}))
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "x.txt").write_text("")
+    with pytest.raises(InputError, match="may be half written"):
+        stage.identity(_plan(tmp_path, inputs={"rows": tmp_path / "loose" / "x.txt"}))
+    with pytest.raises(InputError, match="run the stage that writes it first"):
+        stage.identity(_plan(tmp_path, inputs={"rows": tmp_path / "none.txt"}))
+
+
+def test_the_code_of_a_stage_counts_as_an_input() -> None:
+    """A stage's digest covers what it imports of ours and leaves out what it does not."""
+    assert manifest.code_digest("finsight_eval.stage") != manifest.code_digest("finsight_eval.labels")
+    sources = {path.name for path in manifest._sources("finsight_eval.lenient")}
+    assert {"lenient.py", "parse.py", "schema.py", "labels.py"} <= sources
+    assert "stage.py" not in sources
