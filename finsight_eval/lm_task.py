@@ -13,21 +13,30 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import benchmark, metrics
-from finsight_eval.entity import entity_matches
 from finsight_eval.errors import InputError
-from finsight_eval.lenient import parse_lenient
-from finsight_eval.parse import CLOSE, OPEN, Answer, parse
+from finsight_eval.metrics import METRICS, Agreement
 from finsight_eval.prompt import student_prompt
+from finsight_eval.records import item_of
+from finsight_eval.verdicts import Labels, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from finsight_eval.metrics import Metric
+    from finsight_eval.verdicts import Verdict
+
 Doc = dict[str, Any]
 #: Gold label and the label read from the reply, None where the reply was not readable.
 Pair = tuple[str, str | None]
+#: The metrics of lm-eval's table, as _finsight.yaml lists them; `score` gives all, with intervals.
+LIVE: Final = (
+    *("json_parse_rate", "sentiment_f1", "risk_accuracy", "teacher_agreement"),
+    *("entity_accuracy", "thinking_rate", "sentiment_accuracy", "sentiment_weighted_f1"),
+    *("lenient_parse_rate", "lenient_sentiment_f1", "lenient_risk_accuracy"),
+)
 
 
 def load(benchmark_set: str, lang: str | None = None, teacher: str | None = None, **_metadata: Any) -> dict[str, Any]:
@@ -72,41 +81,19 @@ def to_target(doc: Doc) -> str:
     return f"{doc['entity']} | {doc['sentiment']} | {doc['risk_level']}"
 
 
-def thinks(reply: str) -> bool:
-    """Tell whether `reply` holds exactly one closed thinking block with something in it, whatever follows it."""
-    head, _, tail = reply.partition(OPEN)
-    thinking, closed, rest = tail.partition(CLOSE)
-    return bool(closed and thinking.strip()) and not head.strip() and OPEN not in tail and CLOSE not in rest
-
-
 def results(doc: Doc, replies: Sequence[str]) -> dict[str, Any]:
-    """Return every metric's contribution of one reply; strict unless the name says lenient."""
-    reply = replies[0] if isinstance(replies[0], str) else ""
-    strict, lenient = parse(reply), parse_lenient(reply)
-    answer = strict if isinstance(strict, Answer) else None
-    loose = lenient if isinstance(lenient, Answer) else None
-    sentiment = (doc["sentiment"], answer.sentiment if answer else None)
-    return {
-        "json_parse_rate": float(answer is not None),
-        "sentiment_f1": sentiment,
-        "risk_accuracy": float(answer is not None and answer.risk_level == doc["risk_level"]),
-        "teacher_agreement": _agrees(doc, answer),
-        "entity_accuracy": float(answer is not None and entity_matches(answer.entity, doc["entity"], doc["aliases"])),
-        "sentiment_accuracy": float(sentiment[0] == sentiment[1]),
-        "sentiment_weighted_f1": sentiment,
-        "thinking_rate": float(thinks(reply)),
-        "lenient_parse_rate": float(loose is not None),
-        "lenient_sentiment_f1": (doc["sentiment"], loose.sentiment if loose else None),
-        "lenient_risk_accuracy": float(loose is not None and loose.risk_level == doc["risk_level"]),
-    }
+    """Return what one reply contributes to each metric: a pair of labels, or a number with NaN for "left out"."""
+    sentiment, risk_level = doc["teacher_sentiment"], doc["teacher_risk_level"]
+    teacher = Labels(sentiment, risk_level) if sentiment and risk_level else None
+    verdict = verdict_of(item_of(doc), replies[0] if isinstance(replies[0], str) else "", teacher)
+    return {name: _contribution(METRICS[name], verdict) for name in LIVE}
 
 
-def _agrees(doc: Doc, answer: Answer | None) -> float:
-    """Return 1.0 or 0.0, or NaN where the teacher has no answer: such an item says nothing about agreement."""
-    if doc.get("teacher_sentiment") is None:
-        return math.nan
-    teacher = (doc["teacher_sentiment"], doc["teacher_risk_level"])
-    return float(answer is not None and (answer.sentiment, answer.risk_level) == teacher)
+def _contribution(metric: Metric, verdict: Verdict) -> Pair | float:
+    if isinstance(metric, Agreement):
+        return metric.reference(verdict) or "", metric.said(verdict)
+    value = metric.of(verdict)
+    return math.nan if value is None else float(value)
 
 
 def macro_f1(pairs: Sequence[Pair]) -> float:
@@ -121,5 +108,5 @@ def weighted_f1(pairs: Sequence[Pair]) -> float:
 
 def mean_where_known(values: Sequence[float]) -> float:
     """Return the mean over the items that have a value, NaN (lm-eval's word for missing) where none has."""
-    known = [value for value in values if not math.isnan(value)]
-    return metrics.rate(known) if known else math.nan
+    mean = metrics.rate([None if math.isnan(value) else value for value in values])
+    return math.nan if mean is None else mean

@@ -91,6 +91,12 @@ def _made(row: dict[str, Any], kind: type) -> Any:
     return kind(**{f.name: tuple(v) if isinstance(v := row[f.name], list) else v for f in fields(kind)})
 
 
+def item_of(row: dict[str, Any]) -> Item:
+    """Return the item in a checked row; further keys, such as the teacher's verdict, are left aside."""
+    item: Item = _made(row, Item)
+    return item
+
+
 def _read(path: Path, kind: type) -> list[Any]:
     records: list[Any] = []
     seen: dict[str, int] = {}

@@ -1,6 +1,6 @@
 r"""Write pretraining text for finsight-nano: shards of JSON lines.
 
-    python -m distill.primer --out corpus --documents 1000000 --processes 16
+    python -m distill.primer --out runs/nano/primer --documents 1000000
 
     {"text": "<|im_start|>user\nWho is this about?\n\nKelbridge Semiconductor ...<|im_end|>\n..."}
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from distill.primer import commentary, things
 from distill.world.story import stories
-from finsight_eval import jsonl
+from finsight_eval import jsonl, stage
 from finsight_eval.errors import InputError, command
 from finsight_eval.recipe import read_yaml
 
@@ -27,8 +29,23 @@ if TYPE_CHECKING:
 _HERE: Final = Path(__file__).parent
 _SHARD: Final = 25_000
 _ZH_SHARE: Final = 0.4
-#: Shares of the kinds of document. About three in ten have nothing to do with news.
-_STORY_ALONE, _STORY_TOLD, _STORY_ASKED, _NOTED = 0.10, 0.32, 0.30, 0.20
+#: Shares of the kinds of document: about three in ten have nothing to do with a news story.
+_SHARES: Final = {
+    "alone": 0.08,
+    "explained": 0.22,
+    "told": 0.16,
+    "asked": 0.18,
+    "recorded": 0.10,
+    "noted": 0.10,
+    "tagged": 0.05,
+    "listed": 0.05,
+    "truths": 0.06,
+}
+#: What the base may hear of the phrases of dev and test: the news itself and the cause and effect behind it, as any
+#: pretrained model has. What news means to the owners and how dangerous it is, it hears of train phrases only.
+_RAW: Final = {"alone": commentary.alone, "explained": commentary.explained}
+_JUDGED: Final = {"told": commentary.told, "asked": commentary.asked, "recorded": commentary.recorded}
+_THINGS: Final = {"noted": things.noted, "tagged": things.tagged, "listed": things.listed}
 
 
 def documents(seed: int, count: int) -> Iterator[str]:
@@ -36,25 +53,41 @@ def documents(seed: int, count: int) -> Iterator[str]:
     random = Random(seed)
     words: dict[str, Any] = read_yaml(_HERE / "plain_words.yaml")
     everyday: dict[str, Any] = read_yaml(_HERE / "things.yaml")
-    news = stories(seed, "pretrain", count, _ZH_SHARE)
+    general: dict[str, Any] = read_yaml(_HERE / "truths.yaml")
+    raw = stories(seed, "pretrain", count, _ZH_SHARE)
+    judged = stories(seed, "commented", count, _ZH_SHARE)
+    kinds, weights = list(_SHARES), list(accumulate(_SHARES.values()))
     for _ in range(count):
-        draw = random.random()
-        if draw < _STORY_ALONE:
-            yield f"{next(news).text}\n"
-        elif draw < _STORY_ALONE + _STORY_TOLD:
-            yield commentary.told(random, words, next(news))
-        elif draw < _STORY_ALONE + _STORY_TOLD + _STORY_ASKED:
-            yield commentary.asked(random, words, next(news))
+        kind = random.choices(kinds, cum_weights=weights)[0]
+        lang = "zh" if random.random() < _ZH_SHARE else "en"
+        if kind in _RAW:
+            yield _RAW[kind](random, words, next(raw))
+        elif kind in _JUDGED:
+            yield _JUDGED[kind](random, words, next(judged))
+        elif kind in _THINGS:
+            yield _THINGS[kind](random, everyday, lang)
         else:
-            lang = "zh" if random.random() < _ZH_SHARE else "en"
-            noted = draw < _STORY_ALONE + _STORY_TOLD + _STORY_ASKED + _NOTED
-            yield (things.noted if noted else things.tagged)(random, everyday, lang)
+            yield things.truths(random, general, lang)
 
 
 def _write_shard(task: tuple[Path, int, int]) -> int:
     path, seed, count = task
     jsonl.write_lines(path, ({"text": text} for text in documents(seed, count)))
     return count
+
+
+def write(folder: Path, count: int, seed: int, processes: int) -> tuple[str, dict[str, Any]]:
+    """Write `count` documents into shards below `folder`; returns the product in words and its figures."""
+    tasks = [
+        (folder / f"shard-{number:04d}.jsonl", seed + number, min(_SHARD, count - start))
+        for number, start in enumerate(range(0, count, _SHARD))
+    ]
+    written = 0
+    with multiprocessing.Pool(processes) as pool:
+        for done in pool.imap_unordered(_write_shard, tasks):
+            written += done
+            print(f"  {written:,} of {count:,} documents", file=sys.stderr, flush=True)
+    return f"{written:,} documents in {len(tasks)} shards", {"documents": written, "shards": len(tasks)}
 
 
 @command
@@ -68,16 +101,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.documents < 1 or options.processes < 1:
         raise InputError("--documents and --processes must be at least 1")
-    starts = range(0, options.documents, _SHARD)
-    tasks = [
-        (options.out / f"shard-{number:04d}.jsonl", options.seed + number, min(_SHARD, options.documents - start))
-        for number, start in enumerate(starts)
-    ]
-    written = 0
-    with multiprocessing.Pool(options.processes) as pool:
-        for count in pool.imap_unordered(_write_shard, tasks):
-            written += count
-            print(f"[primer] {written:,} of {options.documents:,} documents", flush=True)
+    settings = {"documents": options.documents, "seed": options.seed}
+    plan = stage.Plan("primer", options.out, "distill.primer.__main__", settings=settings)
+    stage.run(plan, lambda folder: write(folder, options.documents, options.seed, options.processes))
     return 0
 
 

@@ -10,6 +10,8 @@ knows the world and not our contract.
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from distill.primer.things import chat
@@ -56,6 +58,22 @@ def why(random: Random, words: Words, story: Story) -> str:
     return text[:1].upper() + text[1:] + _STOP[story.lang]
 
 
+def alone(_random: Random, _words: Words, story: Story) -> str:
+    """Return the story and nothing else."""
+    return f"{story.text}\n"
+
+
+def explained(random: Random, words: Words, story: Story) -> str:
+    """Return the story and the cause and effect behind it, without a word on what it means to anybody."""
+    lang = story.lang
+    answer = story.why[:1].upper() + story.why[1:] + _STOP[lang]
+    if random.random() < 0.5:
+        return f"{story.text}{random.choice((chr(10), _GAP[lang]))}{answer}\n"
+    if random.random() < 0.5:
+        return _exchange(random, words, random.choice(words["arrows"][lang]), story.text, arrows(story))
+    return _exchange(random, words, random.choice(words["questions"][lang]["why"]), story.text, answer)
+
+
 def told(random: Random, words: Words, story: Story) -> str:
     """Return the story followed by plain words about it."""
     lang = story.lang
@@ -80,7 +98,35 @@ def asked(random: Random, words: Words, story: Story) -> str:
         "why": lambda: why(random, words, story),
         "all": lambda: _GAP[lang].join((owners(random, words, story), danger(random, words, story))),
     }[kind]()
-    text = story.text
-    if random.random() < 0.5:
-        return chat(f"{question}\n\n{text}", answer)
-    return chat(f"{text}\n\n{question}", answer)
+    return _exchange(random, words, question, story.text, answer)
+
+
+def arrows(story: Story) -> str:
+    """Return the reason as a chain: its clauses joined by arrows."""
+    joint = {"en": ", and |, so |, but |, as |, ", "zh": "，"}[story.lang]
+    return " -> ".join(part for part in re.split(joint, story.why) if part)
+
+
+def recorded(random: Random, words: Words, story: Story) -> str:
+    """Return a chat in which the story becomes a JSON record in plain words."""
+    notes = words["notes"][story.lang]
+    values = {
+        "who": story.entity,
+        "owners": random.choice(notes["owners"][story.sentiment]),
+        "danger": random.choice(notes["danger"][story.risk_level]),
+        "why": arrows(story) if random.random() < 0.5 else story.why,
+    }
+    asked = random.sample(list(values), k=random.randint(2, 4))
+    keys = [notes["keys"][name] for name in asked]
+    record = {notes["keys"][name]: values[name] for name in asked}
+    question = random.choice(notes["asks"]).format(keys=", ".join(keys))
+    return _exchange(random, words, question, story.text, json.dumps(record, ensure_ascii=False))
+
+
+def _exchange(random: Random, words: Words, question: str, text: str, answer: str) -> str:
+    """Return a chat with the question before or behind the text, at times after some general instructions."""
+    if random.random() < 0.4:
+        preamble = " ".join(random.sample(words["preambles"], k=random.randint(1, 4)))
+        question = f"{preamble}{random.choice((' ', chr(10)))}{question}"
+    parts = (question, text) if random.random() < 0.7 else (text, question)
+    return chat("\n\n".join(parts), answer)

@@ -66,10 +66,10 @@ def facts(random: Random, things: Things, lang: str) -> dict[str, str]:
 
 
 def record(known: dict[str, str], sentence: str) -> dict[str, str]:
-    """Return the facts that the pattern `sentence` states, in its order; the trait's name becomes a key."""
+    """Return the facts that the pattern `sentence` states, in its order; a trait becomes a key: "river_level"."""
     stated = [name for _, name, _, _ in Formatter().parse(sentence) if name]
     plain = {name: known[name] for name in stated if name not in ("trait", "level")}
-    return {**plain, known["trait"]: known["level"]}
+    return {**plain, known["trait"].replace(" ", "_"): known["level"]}
 
 
 def chat(question: str, answer: str) -> str:
@@ -106,3 +106,25 @@ def tagged(random: Random, things: Things, lang: str) -> str:
         return f"<{tag}>\n{body}\n</{tag}>\n"
     order = random.choice(_TAG_ORDERS[lang]).format(tag=tag)
     return chat(f"{order}\n\n{body}", f"<{tag}>\n{body}\n</{tag}>")
+
+
+def listed(random: Random, things: Things, lang: str) -> str:
+    """Return a document in which words are put into a JSON list, or a plain record of words."""
+    words = random.sample(things["words"] + things[lang]["goods"], k=random.randint(3, 6))
+    if random.random() < 0.5:
+        order = {"en": "Put these words into a JSON list: ", "zh": "把这些词写成 JSON 列表："}[lang]
+        return chat(order + ", ".join(words), json.dumps(words, ensure_ascii=False))
+    pairs = dict(zip(words[::2], words[1::2], strict=False))
+    order = {"en": "Pair these words in a JSON object: ", "zh": "把这些词两两配成 JSON 对象："}[lang]
+    return chat(order + ", ".join(words), json.dumps(pairs, ensure_ascii=False))
+
+
+def truths(random: Random, general: dict[str, list[str]], lang: str) -> str:
+    """Return a paragraph of general knowledge, or a chat that repeats one sentence of it."""
+    sentences = random.sample(general[lang], k=random.randint(2, 5))
+    stop, gap = {"en": (".", " "), "zh": ("。", "")}[lang]
+    if random.random() < 0.7:
+        return gap.join(sentence + stop for sentence in sentences) + "\n"
+    order = {"en": "Say this in lower case.", "zh": "请照抄一遍。"}[lang]
+    said = sentences[0].lower() if lang == "en" else sentences[0]
+    return chat(f"{order}\n\n{sentences[0]}{stop}", said + stop)

@@ -1,0 +1,93 @@
+"""Which training texts are benchmark items, whole, in part or nearly.
+
+    {"id": "sim-train-en-000042", "set": "news", "item": "news-en-003", "kind": "near", "share": 0.71}
+
+Word n-grams see nothing in a headline of six words. Here texts are compared as runs of letters and digits (case, width,
+punctuation and spaces dropped): equal, one inside the other, or sharing more than a threshold of the shorter one's
+character 5-grams. The grams of the benchmark are indexed once, so the work grows with the training set only.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+GRAM: Final = 5
+METHOD: Final = (
+    "letters and digits only, case and width folded; a row goes where at least `threshold` of the character 5-grams of "
+    "the shorter text stand in the other (an equal or contained text has them all)"
+)
+_KINDS: Final = ("equal", "contained", "near")
+#: A shorter run of letters inside a longer text is a name or a phrase, not the text.
+_LEAST_CONTAINED: Final = 12
+
+
+class Reference(NamedTuple):
+    """A benchmark item that training must not meet."""
+
+    set: str
+    item: str
+    text: str
+
+
+class Match(NamedTuple):
+    """The item that a text is closest to; `share` is that of the shorter text's 5-grams."""
+
+    reference: Reference
+    kind: str
+    share: float
+
+
+def normal(text: str) -> str:
+    """Return the letters and digits of `text`, case and width folded, nothing between them."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+
+
+def grams(flat: str) -> set[str]:
+    """Return the 5-grams of a normal text; a shorter text is one gram."""
+    return {flat[i : i + GRAM] for i in range(max(1, len(flat) - GRAM + 1))}
+
+
+class Index:
+    """The benchmark items by their 5-grams."""
+
+    def __init__(self, references: Sequence[Reference]) -> None:
+        """Index `references`, of which there is at least one."""
+        self._references = references
+        self._flat = [normal(reference.text) for reference in references]
+        sets = [grams(flat) for flat in self._flat]
+        self._sizes: NDArray[np.int64] = np.array([len(found) for found in sets])
+        postings: dict[str, list[int]] = {}
+        for number, found in enumerate(sets):
+            for gram in found:
+                postings.setdefault(gram, []).append(number)
+        self._postings = {gram: np.array(numbers) for gram, numbers in postings.items()}
+
+    def closest(self, text: str) -> Match:
+        """Return the item that `text` shares most with; of several, one that is equal or contained."""
+        flat = normal(text)
+        mine = grams(flat)
+        shares = self._shared(mine) / np.minimum(self._sizes, len(mine))
+        # Equal and contained texts share all their grams, so they are among the best.
+        candidates = [int(number) for number in np.flatnonzero(shares == shares.max())]
+        kind, best = min((_KINDS.index(_kind(flat, self._flat[number])), number) for number in candidates)
+        return Match(self._references[best], _KINDS[kind], round(float(shares[best]), 4))
+
+    def _shared(self, mine: Iterable[str]) -> NDArray[np.int64]:
+        lists = [found for gram in mine if (found := self._postings.get(gram)) is not None]
+        numbers = np.concatenate(lists) if lists else np.array([], dtype=np.int64)
+        return np.bincount(numbers, minlength=len(self._references))
+
+
+def _kind(one: str, other: str) -> str:
+    if one == other:
+        return "equal"
+    shorter, longer = sorted((one, other), key=len)
+    return "contained" if len(shorter) >= _LEAST_CONTAINED and shorter in longer else "near"

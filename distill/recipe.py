@@ -1,0 +1,119 @@
+"""The distil recipe: one flat, closed set of keys from the simulated news to the exported training set.
+
+    recipe("nano").concurrency -> 16        part(recipe, ("model", "temperature")) -> {"model": ..., "temperature": ...}
+
+`distill/recipes/*.yaml` give every key, in the order below. Keys from `corpus` on concern `generate`, `verify` and
+`export`; those above them the simulator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from finsight_eval import benchmark, stage
+from finsight_eval import recipe as recipes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDER: Final = Path("distill/recipes")
+EMBEDDED: Final = "embedded"
+CORPORA: Final = ("simulated", "file")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One distil recipe.
+
+    Attributes:
+        corpus: "simulated" (runs/NAME/simulate/corpus.jsonl) or "file" (`distill.generate --corpus FILE` is required).
+        base_url: "embedded" for the rule-based teacher on a local server of its own, or an OpenAI-compatible endpoint.
+        api_key_env: the environment variable that holds the key; null where the endpoint asks for none.
+        extra_body: further members of the request body, such as a provider's switch for its thinking mode.
+        timeout_seconds: total deadline of one attempt.
+        prompt_price, cached_price, completion_price: USD per 1M tokens, as of `price_date`.
+        peak_hours: UTC hours, Monday to Friday, in which all prices are multiplied by `peak_factor`.
+        overlap_threshold: share of the shorter text's character 5-grams above which a row counts as a benchmark item.
+        balance: cut the larger sentiment classes down to the size of the smallest.
+    """
+
+    name: str
+    seed: int
+    corpus_rows: int
+    zh_share: float
+    corpus: str
+    base_url: str
+    model: str
+    api_key_env: str | None
+    temperature: float
+    max_tokens: int
+    extra_body: dict[str, bool | object]
+    concurrency: int
+    timeout_seconds: float
+    max_attempts: int
+    price_date: str
+    prompt_price: float
+    cached_price: float
+    completion_price: float
+    peak_hours: tuple[int, ...]
+    peak_factor: float
+    benchmarks: tuple[str, ...]
+    overlap_threshold: float
+    balance: bool
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range, all of them at once."""
+        wrong = [
+            f"{key} is {getattr(self, key)!r}, {allowed} is expected"
+            for key, allowed, good in _ranges(self)
+            if not good
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+
+def _ranges(r: Recipe) -> Iterable[tuple[str, str, bool]]:
+    """Yield (key, what is allowed, whether it holds)."""
+    yield "corpus", " or ".join(CORPORA), r.corpus in CORPORA
+    yield "base_url", "'embedded' or an http(s) URL without a key in it", _is_endpoint(r.base_url)
+    yield "temperature", "0 to 2", 0 <= r.temperature <= 2
+    for key in ("max_tokens", "concurrency", "max_attempts"):
+        yield key, "at least 1", getattr(r, key) >= 1
+    yield "timeout_seconds", "more than 0", r.timeout_seconds > 0
+    for key in ("prompt_price", "cached_price", "completion_price", "peak_factor"):
+        yield key, "0 or more", getattr(r, key) >= 0
+    yield "peak_hours", "hours from 0 to 23", all(0 <= hour <= 23 for hour in r.peak_hours)
+    yield "benchmarks", "at least one set", bool(r.benchmarks)
+    yield "overlap_threshold", "more than 0, at most 1", 0 < r.overlap_threshold <= 1
+    yield "zh_share", "0 to 1", 0 <= r.zh_share <= 1
+
+
+def _is_endpoint(base_url: str) -> bool:
+    parts = urlsplit(base_url)
+    return base_url == EMBEDDED or (
+        parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc and not parts.query
+    )
+
+
+def load(name: str) -> Recipe:
+    """Return the recipe given by name or path; raises InputError listing all that is wrong with it."""
+    return recipes.load(stage.recipe_path(name, FOLDER), Recipe)
+
+
+def part(recipe: Recipe, keys: Iterable[str]) -> dict[str, Any]:
+    """Return the settings that one stage depends on, as JSON values."""
+    known = {field.name for field in fields(recipe)}
+    assert known.issuperset(keys)  # noqa: S101 - our own lists of keys
+    return {key: list(value) if isinstance(value := getattr(recipe, key), tuple) else value for key in keys}
+
+
+def benchmark_files(sets: Iterable[str]) -> dict[str, Path]:
+    """Return "set/split" -> file for every split of the `sets`; paths below the working directory are relative."""
+    files = {
+        f"{name}/{split}": benchmark.folder(name) / f"{split}.jsonl" for name in sets for split in benchmark.SPLITS
+    }
+    here = Path.cwd()
+    return {key: path.relative_to(here) if path.is_relative_to(here) else path for key, path in files.items()}

@@ -1,0 +1,52 @@
+"""A gate's verdict as Markdown: the job summary, and the table that the report opens with.
+
+| task | metric | rule | found | verdict |
+| --- | --- | --- | --- | --- |
+| finsight_simulated | sentiment_f1 | floor 0.75 | 0.853 [0.809, 0.889], n 300 | pass |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from finsight_eval.escape import inline, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MEANING = {
+    "pass": "**pass**: every bound is met with the whole 95 % interval on the right side.",
+    "regressed": "**regressed**: at least one figure is below its bound with the whole 95 % interval.",
+    "inconclusive": "**inconclusive**: at least one interval straddles its bound; this set is too small to decide.",
+}
+
+
+def summary(name: str, checks: Sequence[dict[str, Any]], verdict: str) -> str:
+    """Return the job summary of a gate: its verdict in words and the table of its checks."""
+    return f"## Gate `{name}`\n\n{_MEANING[verdict]}\n\n{checks_table(checks)}\n"
+
+
+def checks_table(checks: Sequence[dict[str, Any]]) -> str:
+    """Return the table of gate.json's checks."""
+    head = ("task", "metric", "asked", "found (95 % interval)", "n", "smallest difference it can show", "verdict")
+    return table(head, [_cells(check) for check in checks])
+
+
+def _cells(check: dict[str, Any]) -> tuple[str, ...]:
+    above = ">=" if check["rule"] == "floor" else ">"
+    asked = f"{inline(check['rule'])} {above} {check['bound']:g}"
+    if check["value"] is None:
+        found = f"n/a ({inline(check['why'])})"
+    else:
+        signed = "" if check["rule"] == "floor" else "+"
+        ends = (
+            f"[{check['low']:{signed}.3f}, {check['high']:{signed}.3f}]" if check["low"] is not None else "no interval"
+        )
+        found = f"{check['value']:{signed}.3f} {ends}"
+        found += f", McNemar p {_p(check['p'])}" if check["p"] is not None else ""
+    detectable = f"{check['detectable']:.3f}" if check["detectable"] is not None else "n/a"
+    return (f"`{check['task']}`", f"`{check['metric']}`", asked, found, str(check["n"]), detectable, check["verdict"])
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

@@ -1,0 +1,178 @@
+"""The metrics: what is computed from verdicts, under which name.
+
+    METRICS["sentiment_f1"] -> Agreement(of gold and strictly read sentiment, by confusion.macro_f1)
+
+To add a metric, add one entry to METRICS: a `Rate` (yes or no per item), a `Mean` (a number from 0 to 1 per item) or an
+`Agreement` (two labels per item and a statistic over their counts). Value, interval, paired difference, report and gate
+follow from the entry. An item for which the entry says None is left out, and n says so.
+
+The functions on plain lists are what lm-eval's aggregation calls: its live table and `score` run the same code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from finsight_eval import confusion
+from finsight_eval.entity import entity_matches
+from finsight_eval.errors import InputError
+from finsight_eval.grounding import grounding
+from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
+from finsight_eval.parse import CLOSE, OPEN, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from finsight_eval.verdicts import Outcome, Verdict
+
+
+def rate(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are known, None where none is; raises InputError for an empty set."""
+    if not values:
+        raise InputError("an empty set has no rate; check what was selected")
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def accuracy(gold: Sequence[str], predicted: Sequence[str | None]) -> float:
+    """Return the share of right answers; None is no answer, thus wrong. Raises InputError for an empty set."""
+    return float(confusion.accuracy(_counts(gold, predicted)))
+
+
+def macro_f1(gold: Sequence[str], predicted: Sequence[str | None]) -> float:
+    """Return the mean F1 over the classes; None is no answer, thus wrong whatever the class.
+
+    A class that occurs neither in gold nor among the predictions has no F1 and is left out of the mean, as with
+    scikit-learn's `f1_score(..., average="macro", zero_division=nan)`. Raises InputError for an empty set.
+    """
+    return float(confusion.macro_f1(_counts(gold, predicted)))
+
+
+def weighted_f1(gold: Sequence[str], predicted: Sequence[str | None]) -> float:
+    """Return the F1 of the classes weighted by their share of the gold, as published tables do; raises InputError."""
+    return float(confusion.weighted_f1(_counts(gold, predicted)))
+
+
+def quadratic_kappa(gold: Sequence[str], predicted: Sequence[str | None]) -> float | None:
+    """Return the quadratic kappa of risk levels over the answered items.
+
+    None where it is undefined: nothing was answered, or gold and answers are one and the same level throughout.
+    """
+    return _defined(confusion.quadratic_kappa(confusion.confusion(gold, predicted, RISK_LEVELS)))
+
+
+def cohen_kappa(gold: Sequence[str], predicted: Sequence[str | None]) -> float | None:
+    """Return Cohen's kappa over the answered items; None where it is undefined. Raises InputError for an empty set."""
+    return _defined(confusion.cohen_kappa(_counts(gold, predicted)))
+
+
+def _counts(gold: Sequence[str], predicted: Sequence[str | None]) -> confusion.Counts:
+    return confusion.confusion(gold, predicted, sorted({label for label in (*gold, *predicted) if label is not None}))
+
+
+def _defined(value: confusion.Figures) -> float | None:
+    return None if value != value else float(value)  # noqa: PLR0124 - NaN is the one value unequal to itself
+
+
+def has_thinking(reply: str) -> bool:
+    """Tell whether `reply` opens with its one thinking block, closed and not empty, whatever follows it."""
+    head, _, tail = reply.partition(OPEN)
+    thinking, closed, rest = tail.partition(CLOSE)
+    return bool(closed and thinking.strip()) and not head.strip() and OPEN not in tail and CLOSE not in rest
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Yes or no per item, or None: left out."""
+
+    of: Callable[[Verdict], bool | None]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A number from 0 to 1 per item, or None: left out."""
+
+    of: Callable[[Verdict], float | None]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A reference label (None: left out) and the model's label (None: no answer) per item, and what is made of them.
+
+    `answered_only`: the statistic leaves out the items without an answer, so n does too.
+    """
+
+    reference: Callable[[Verdict], str | None]
+    said: Callable[[Verdict], str | None]
+    statistic: Callable[[confusion.Counts], confusion.Figures]
+    classes: tuple[str, ...]
+    answered_only: bool = False
+
+
+Metric = Rate | Mean | Agreement
+
+#: In the order in which `macro_f1` takes the classes of plain lists: floats are summed in one order, so that lm-eval's
+#: figure and ours are equal to the last digit.
+_SENTIMENTS: Final = tuple(sorted(SENTIMENTS))
+
+
+def sentiment_of(outcome: Outcome) -> str | None:
+    return outcome.sentiment if isinstance(outcome, Answer) else None
+
+
+def risk_of(outcome: Outcome) -> str | None:
+    return outcome.risk_level if isinstance(outcome, Answer) else None
+
+
+def agrees_with_teacher(verdict: Verdict) -> bool | None:
+    """Tell whether both labels are the teacher's; None where the teacher has no answer."""
+    if verdict.teacher is None:
+        return None
+    return verdict.teacher == (sentiment_of(verdict.strict), risk_of(verdict.strict))
+
+
+def names_entity(verdict: Verdict) -> bool:
+    said = verdict.strict
+    return isinstance(said, Answer) and entity_matches(said.entity, verdict.item.entity, verdict.item.aliases)
+
+
+def grounded(verdict: Verdict) -> float | None:
+    said = verdict.strict
+    return grounding(said.thinking, verdict.item.text) if isinstance(said, Answer) else None
+
+
+METRICS: Final[dict[str, Metric]] = {
+    # Headline, all strict.
+    "json_parse_rate": Rate(lambda v: isinstance(v.strict, Answer)),
+    "sentiment_f1": Agreement(
+        lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict), confusion.macro_f1, _SENTIMENTS
+    ),
+    "risk_accuracy": Rate(lambda v: risk_of(v.strict) == v.item.risk_level),
+    "teacher_agreement": Rate(agrees_with_teacher),
+    # Beside them.
+    "entity_accuracy": Rate(names_entity),
+    "thinking_rate": Rate(lambda v: has_thinking(v.reply or "")),
+    "sentiment_accuracy": Rate(lambda v: sentiment_of(v.strict) == v.item.sentiment),
+    "sentiment_weighted_f1": Agreement(
+        lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict), confusion.weighted_f1, _SENTIMENTS
+    ),
+    "risk_kappa": Agreement(
+        lambda v: v.item.risk_level, lambda v: risk_of(v.strict), confusion.quadratic_kappa, RISK_LEVELS, True
+    ),
+    "teacher_kappa_sentiment": Agreement(
+        lambda v: v.teacher.sentiment if v.teacher else None,
+        lambda v: sentiment_of(v.strict),
+        confusion.cohen_kappa,
+        _SENTIMENTS,
+        True,
+    ),
+    "grounding": Mean(grounded),
+    # What the replies would be worth if the contract were forgiven.
+    "lenient_parse_rate": Rate(lambda v: isinstance(v.lenient, Answer)),
+    "lenient_sentiment_f1": Agreement(
+        lambda v: v.item.sentiment, lambda v: sentiment_of(v.lenient), confusion.macro_f1, _SENTIMENTS
+    ),
+    "lenient_risk_accuracy": Rate(lambda v: risk_of(v.lenient) == v.item.risk_level),
+}
+HEADLINE: Final = ("json_parse_rate", "sentiment_f1", "risk_accuracy", "teacher_agreement")

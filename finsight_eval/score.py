@@ -1,0 +1,199 @@
+"""Score what models said: verdicts and figures from lm-eval's sample files, without running any model.
+
+    python -m finsight_eval.score --recipe nano                    base, adapter and teacher of a run
+    finsight-score samples_finsight_2026-11-22T18-15-40.jsonl      anyone's samples; --out DIR keeps the figures
+
+It writes verdicts.jsonl (one line per item: finsight_eval.verdicts) and metrics.json:
+
+    {"model": "adapter", "contract": 1, "tasks": {"finsight": {"n": 68, "metrics": {"sentiment_f1": {"value": ...
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from finsight_eval import CONTRACT, benchmark, jsonl, manifest, prompt, stage, suite
+from finsight_eval.errors import InputError, command, printable
+from finsight_eval.gold import TASKS, Gold, gold_of
+from finsight_eval.records import read_items
+from finsight_eval.samples import Samples, check_gold, read_samples, task_of
+from finsight_eval.scorecard import scorecard
+from finsight_eval.verdicts import failed_verdict, verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from finsight_eval.records import Item
+    from finsight_eval.verdicts import Verdict
+
+MODELS: Final = (*suite.MODELS, "teacher")
+
+
+def task_card(samples: Samples, gold: Gold | None, where: str) -> dict[str, Any]:
+    """Return the scorecard of one task after checking every sample against the benchmark, where it is known."""
+    if gold:
+        check_gold(samples.verdicts, gold.items, where)
+    about = {
+        "benchmark": gold.about() if gold else None,
+        "prompt": samples.prompt,
+        "generation": samples.generation,
+    }
+    return about | scorecard(samples.verdicts, len(gold.items) if gold else None)
+
+
+def write_score(out: Path, model: str, name: str, runs: Sequence[tuple[Samples, dict[str, Any]]]) -> None:
+    """Write verdicts.jsonl (each line with its task) and metrics.json below `out`."""
+    rows = [verdict.row(samples.task) for samples, _ in runs for verdict in samples.verdicts]
+    jsonl.write_lines(out / "verdicts.jsonl", rows)
+    about = {"model": model, "name": name, "contract": CONTRACT, "prompt": prompt.fingerprint()}
+    jsonl.write(out / "metrics.json", {**about, "tasks": {samples.task: card for samples, card in runs}})
+
+
+def sample_files(folder: Path) -> list[Path]:
+    """Return lm-eval's sample files below `folder`, one per task; raises InputError for none or for two of a task."""
+    paths = sorted(folder.rglob("samples_*.jsonl"))
+    if not paths:
+        raise InputError(f"{folder}: no samples_*.jsonl below it; run `python -m finsight_eval.evaluate` again")
+    return one_per_task(paths)
+
+
+def one_per_task(paths: Sequence[Path]) -> list[Path]:
+    """Return `paths`, each of a task of its own; raises InputError naming two files of one task."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        if (other := found.setdefault(task_of(path), path)) != path:
+            raise InputError(f"{path} and {other}: both hold samples of {task_of(path)!r}; give the files of one run")
+    return list(found.values())
+
+
+def teacher_samples(task: str, gold: Gold, path: Path) -> Samples:
+    """Return the teacher's answers to the items of `task`; an item without a line in `path` stays out of the count."""
+    rows: dict[str, jsonl.Row] = {}
+    for number, row in jsonl.read_lines(path):
+        if rows.setdefault(str(row.get("id")), row) is not row:
+            raise InputError(f"{path}:{number}: id {row.get('id')!r} stands twice; run the teacher's stage again")
+    verdicts = [_teacher_verdict(item, rows[item.id]) for item in gold.items if item.id in rows]
+    return Samples(task, verdicts, prompt.fingerprint(), {})
+
+
+def _teacher_verdict(item: Item, row: jsonl.Row) -> Verdict:
+    reply = row.get("reply")
+    if isinstance(reply, str):
+        return verdict_of(item, reply)
+    return failed_verdict(item, str(row.get("error", "no reply in the teacher's line")))
+
+
+def _model_plan(run: Path, model: str, tasks: Sequence[str]) -> stage.Plan:
+    source = run / "teacher" if model == "teacher" else run / "eval" / model
+    return stage.Plan(
+        name=f"score {model}",
+        folder=run / "score" / model,
+        module="finsight_eval.score",
+        inputs={"answers": source},
+        sources={task: benchmark.folder(TASKS[task][0]) / "test.jsonl" for task in tasks if task in TASKS},
+        settings={"model": model, "tasks": list(tasks), "prompt": prompt.fingerprint()},
+    )
+
+
+def _model_runs(source: Path, model: str, tasks: Sequence[str]) -> list[tuple[Samples, dict[str, Any]]]:
+    golds = {task: gold_of(task) for task in tasks}
+    if model == "teacher":
+        files = {task: source / f"{gold.set}.jsonl" for task, gold in golds.items()}
+        read = [teacher_samples(task, golds[task], path) for task, path in files.items() if path.is_file()]
+    else:
+        read = [samples for path in sample_files(source) if (samples := read_samples(path)).task in golds]
+    return [(samples, task_card(samples, golds[samples.task], f"{source} ({samples.task})")) for samples in read]
+
+
+def _builder(plan: stage.Plan, model: str, tasks: Sequence[str]) -> Callable[[Path], tuple[str, dict[str, Any]]]:
+    source = plan.inputs["answers"]
+
+    def build(out: Path) -> tuple[str, dict[str, Any]]:
+        runs = _model_runs(source, model, tasks)
+        missing = set(tasks) - {samples.task for samples, _ in runs}
+        if missing and model != "teacher":
+            raise InputError(f"{source}: no samples of {', '.join(sorted(missing))}; evaluate the suite's tasks again")
+        settings = jsonl.read(source / manifest.NAME).get("settings", {})
+        write_score(out, model, _name(model, settings), runs)
+        return _headline(runs), {samples.task: card["n"] for samples, card in runs}
+
+    return build
+
+
+def _name(model: str, settings: dict[str, Any]) -> str:
+    """Return what the model is called where its answers were made: for the base and the teacher, an id or a folder."""
+    name = str(settings.get("model" if model == "teacher" else "base", model))
+    return f"{name} with adapter" if model == "adapter" else name
+
+
+def _headline(runs: Sequence[tuple[Samples, dict[str, Any]]]) -> str:
+    phrases = []
+    for samples, card in runs:
+        f1, parsed = (card["metrics"][name]["value"] for name in ("sentiment_f1", "json_parse_rate"))
+        shown = f"parse {parsed:.2f}, sentiment F1 {f1:.2f}" if f1 is not None else "no figures"
+        phrases.append(f"{samples.task} {shown} (n {card['n']})")
+    return "; ".join(phrases)
+
+
+def score_recipe(recipe: str, runs: Path) -> None:
+    """Score base, adapter and, where its answers are there, the teacher of a recipe's run."""
+    settings = suite.load(stage.recipe_path(recipe, suite.FOLDER))
+    run = stage.run_folder(runs, recipe)
+    for model in MODELS:
+        if model == "teacher" and not (run / "teacher").is_dir():
+            print(f"[score teacher] {run / 'teacher'} is not there: the teacher's column stays empty", flush=True)
+            continue
+        plan = _model_plan(run, model, settings.tasks)
+        stage.run(plan, _builder(plan, model, settings.tasks))
+
+
+def score_files(paths: Sequence[Path], benchmark_file: Path | None, out: Path | None) -> None:
+    """Score sample files given one by one, print their figures and, with `out`, write them."""
+    given = (
+        Gold(benchmark_file.stem, manifest.sha256(benchmark_file), read_items(benchmark_file))
+        if benchmark_file
+        else None
+    )
+    runs = []
+    for path in one_per_task(paths):
+        samples = read_samples(path)
+        gold = given or (gold_of(samples.task) if samples.task in TASKS else None)
+        runs.append((samples, task_card(samples, gold, str(path))))
+    for samples, card in runs:
+        _print_card(samples.task, card)
+    if out:
+        write_score(out, "samples", "samples", runs)
+        print(f"-> {out}/verdicts.jsonl, {out}/metrics.json")
+
+
+def _print_card(task: str, card: dict[str, Any]) -> None:
+    whole = card["n_total"] if card["n_total"] is not None else "?"
+    print(f"{printable(task)}: {card['n']} of {whole} items scored, {card['failed']} failed")
+    for name, found in card["metrics"].items():
+        if found["value"] is None:
+            print(f"  {name:24} n/a ({found['why']})")
+        else:
+            ends = f"[{found['low']:.3f}, {found['high']:.3f}]" if found["low"] is not None else "[no interval]"
+            print(f"  {name:24} {found['value']:.4f}  {ends}  n {found['n']}")
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score a recipe's run or sample files; returns the exit code."""
+    parser = stage.arguments("Score base, adapter and teacher of a run, or lm-eval sample files.", suite.FOLDER)
+    parser.add_argument("samples", nargs="*", type=Path, help="lm-eval samples_*.jsonl to score instead of a run")
+    parser.add_argument("--benchmark", type=Path, help="JSONL with the gold rows that the samples must agree with")
+    parser.add_argument("--out", type=Path, help="folder for verdicts.jsonl and metrics.json of the given samples")
+    options = parser.parse_args(argv)
+    if not options.samples and (options.benchmark or options.out):
+        raise InputError("--benchmark and --out belong to sample files; name the files, or leave both out")
+    if options.samples:
+        score_files(options.samples, options.benchmark, options.out)
+    else:
+        score_recipe(options.recipe, options.runs)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+"""Slices: the same figures over the items of one language, sector, supply-chain order, event, feature or length.
+
+groups(verdicts)["lang"]["zh"] -> [Verdict, ...]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from finsight_eval.figures import figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from finsight_eval.records import Item
+    from finsight_eval.verdicts import Verdict
+
+METRICS: Final = ("json_parse_rate", "sentiment_f1", "risk_accuracy", "entity_accuracy")
+_CHINESE_WEIGHT: Final = 3  # a Chinese character says about as much as three Latin ones
+
+
+def length_of(item: Item) -> str:
+    """Return the length class of a news text, counted in Latin characters."""
+    characters = len(item.text) * (_CHINESE_WEIGHT if item.lang == "zh" else 1)
+    return "short (below 160)" if characters < 160 else "middle (160-320)" if characters <= 320 else "long (above 320)"
+
+
+SLICES: Final[dict[str, Callable[[Item], Sequence[str]]]] = {
+    "lang": lambda item: (item.lang,),
+    "order": lambda item: (str(item.order),),
+    "length": lambda item: (length_of(item),),
+    "feature": lambda item: item.features,
+    "sector": lambda item: (item.sector,),
+    "event": lambda item: (item.event,),
+}
+
+
+def groups(verdicts: Sequence[Verdict]) -> dict[str, dict[str, list[Verdict]]]:
+    """Return slice name -> value -> its verdicts, values in order; an item with two features stands in both."""
+    found: dict[str, dict[str, list[Verdict]]] = {name: {} for name in SLICES}
+    for name, values_of in SLICES.items():
+        for verdict in verdicts:
+            for value in values_of(verdict.item):
+                found[name].setdefault(value, []).append(verdict)
+    return {name: dict(sorted(values.items())) for name, values in found.items()}
+
+
+def slice_figures(verdicts: Sequence[Verdict]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return slice name -> value -> {"n": ..., metric: figure} for JSON."""
+    return {
+        name: {
+            value: {"n": len(chosen), **{metric: figure(metric, chosen).row() for metric in METRICS}}
+            for value, chosen in values.items()
+        }
+        for name, values in groups(verdicts).items()
+    }

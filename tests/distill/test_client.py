@@ -1,0 +1,272 @@
+"""The client against an endpoint on its worst days."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from distill import client as clients
+from distill import refusal
+from distill.client import Answered, Client, Endpoint
+from finsight_eval.errors import InputError
+from finsight_eval.parse import Failed
+from tests.distill.conftest import KEY
+from tests.distill.mock_teacher import REPLY, Ask, MockTeacher, Say, completion, ok, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def endpoint(base_url: str, **changes: Any) -> Endpoint:
+    values: dict[str, Any] = {
+        "name": "mock/mock-1",
+        "base_url": base_url,
+        "model": "mock-1",
+        "settings": {"temperature": 0.0, "max_tokens": 64, "thinking": {"type": "disabled"}},
+        "concurrency": 4,
+        "timeout_seconds": 5.0,
+        "max_attempts": 4,
+        "key_env": "MOCK_KEY",
+        "key": KEY,
+    }
+    return Endpoint(**{**values, **changes})
+
+
+def asked(mock: MockTeacher, **changes: Any) -> Answered | Failed:
+    """Ask once and return the outcome."""
+
+    async def once() -> Answered | Failed:
+        async with Client(endpoint(mock.base_url, **changes), random.Random(0), asyncio.Event()) as client:
+            return await client.ask("How are you?")
+
+    return asyncio.run(once())
+
+
+def first(say: Say, then: Callable[[Ask], Say] = ok) -> Callable[[Ask], Say]:
+    """Return a script that says `say` once."""
+    return lambda ask: say if ask.number == 1 else then(ask)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses between attempts."""
+    monkeypatch.setattr(clients, "_FIRST_PAUSE", 0.01)
+
+
+def test_request_carries_the_recipe_and_nothing_of_openai(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model, sampling and extra body go out as given; what the environment holds for OpenAI does not."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-secret")
+    with MockTeacher() as mock:
+        outcome = asked(mock)
+    assert isinstance(outcome, Answered)
+    assert outcome.response["choices"][0]["message"]["content"] == REPLY
+    assert outcome.attempts == 1
+    (ask,) = mock.asked
+    assert ask.path == "/v1/chat/completions"
+    assert ask.body == {
+        "model": "mock-1",
+        "messages": [{"role": "user", "content": "How are you?"}],
+        "temperature": 0.0,
+        "max_tokens": 64,
+        "thinking": {"type": "disabled"},
+    }
+    assert ask.headers["authorization"] == f"Bearer {KEY}"
+    assert "secret" not in str(ask.headers)
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        Say(429, problem("slow down")),
+        Say(500, "oops"),
+        Say(503, problem("overloaded")),
+        Say(408, problem("late")),
+        Say(drop=True),
+        Say(body="<html>gateway</html>"),
+        Say(body={"choices": []}),
+        Say(body={"choices": [{"message": {"content": 5}}]}),
+        Say(body={"error": {"message": "hidden in a 200"}}),
+        Say(body=completion("", "insufficient_system_resource")),
+        Say(delay=2.0, body=completion()),
+        Say(delay=2.0, blanks=True, body=completion()),
+    ],
+    ids=lambda say: str(say.body)[:40] + ("blanks" if say.blanks else "") + str(say.status),
+)
+def test_passing_trouble_is_asked_again(say: Say) -> None:
+    """Whatever may pass by itself costs one more attempt and nothing else."""
+    with MockTeacher(first(say)) as mock:
+        outcome = asked(mock, timeout_seconds=0.3)
+    assert isinstance(outcome, Answered)
+    assert outcome.attempts == 2
+    assert len(mock.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("say", "error"),
+    [
+        (Say(500, "oops"), "HTTP 500 after 4 attempts"),
+        (Say(429, problem("slow down")), "HTTP 429 after 4 attempts"),
+        (Say(body=completion("", "insufficient_system_resource")), "insufficient_system_resource after 4 attempts"),
+        (Say(body="[]"), "HTTP 200 without a chat completion after 4 attempts"),
+        (Say(delay=2.0, body=completion()), "no answer within 0.2 s after 4 attempts"),
+        (Say(delay=2.0, blanks=True, body=completion()), "no answer within 0.2 s after 4 attempts"),
+    ],
+)
+def test_lasting_trouble_fails_the_row(say: Say, error: str) -> None:
+    """After the last attempt the row has failed, with the trouble and the number of attempts."""
+    with MockTeacher(lambda _: say) as mock:
+        outcome = asked(mock, timeout_seconds=0.2)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.endswith(error)
+    assert len(mock.asked) == 4
+
+
+def test_blank_lines_do_not_defeat_the_deadline() -> None:
+    """A server that only sends keep-alive lines is given up after the deadline, not when it ends."""
+    with MockTeacher(lambda _: Say(delay=3.0, blanks=True, body=completion())) as mock:
+        started = time.monotonic()
+        outcome = asked(mock, timeout_seconds=0.3, max_attempts=1)
+        assert time.monotonic() - started < 2.0
+    assert outcome == Failed("no answer within 0.3 s after 1 attempts")
+
+
+def test_blank_lines_before_an_answer_are_harmless() -> None:
+    """Keep-alive lines that end in time are followed by the answer."""
+    with MockTeacher(lambda _: Say(delay=0.3, blanks=True, body=completion())) as mock:
+        outcome = asked(mock)
+    assert isinstance(outcome, Answered)
+    assert outcome.attempts == 1
+
+
+def test_retry_after_is_honoured() -> None:
+    """The next attempt waits as long as the server asks, although our own pause would be shorter."""
+    with MockTeacher(first(Say(429, problem("slow down"), headers={"retry-after": "0.5"}))) as mock:
+        started = time.monotonic()
+        assert isinstance(asked(mock), Answered)
+        assert 0.5 <= time.monotonic() - started < 4.0
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("2", 2, 2),
+        ("0.25", 0.25, 0.25),
+        ("", 0, 0),
+        ("soon", 0, 0),
+        ("-3", 0, 0),
+        ("nan", 0, 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", 1e8, 1e11),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_date(header: str, least: float, most: float) -> None:
+    """Seconds and dates count; nonsense asks for no pause."""
+    assert least <= refusal.seconds_to_wait(header) <= most
+
+
+@pytest.mark.parametrize(
+    ("say", "words"),
+    [
+        (Say(401, problem("Incorrect API key provided", "invalid_api_key")), ["HTTP 401", "MOCK_KEY"]),
+        (Say(402, problem("Insufficient Balance")), ["HTTP 402", "top it up", "kept"]),
+        (Say(429, problem("You exceeded your quota", "insufficient_quota")), ["HTTP 429", "top it up"]),
+        (Say(403, problem("Country not supported")), ["HTTP 403", "Country not supported"]),
+        (Say(404, problem("The model does not exist", "model_not_found")), ["HTTP 404", "mock-1"]),
+        (Say(400, problem("Model Not Exist")), ["HTTP 400", "mock-1"]),
+        (Say(404, "<html>"), ["HTTP 404", "base_url"]),
+        (Say(405, ""), ["HTTP 405", "/v1"]),
+        (Say(301, "", headers={"location": "https://elsewhere.example/"}), ["HTTP 301", "base_url"]),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, Say) else "",
+)
+def test_trouble_of_every_row_stops_the_run(say: Say, words: list[str]) -> None:
+    """No key, no money, no model: one attempt, then one line that says what to do."""
+    with MockTeacher(lambda _: say) as mock:
+        with pytest.raises(InputError) as caught:
+            asked(mock)
+        assert len(mock.asked) == 1
+        assert mock.base_url in str(caught.value)
+    assert all(word in str(caught.value) for word in words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_trouble_of_one_row_fails_that_row(status: int) -> None:
+    """A refused text is named with the server's words, at once and without another attempt."""
+    with MockTeacher(lambda _: Say(status, problem("the text is too long"))) as mock:
+        assert asked(mock) == Failed(f"HTTP {status}: the text is too long")
+        assert len(mock.asked) == 1
+
+
+def test_only_refusals_stop_the_run() -> None:
+    """Where every first row is refused, the settings are wrong, and thousands of further requests would not help."""
+
+    async def many(mock: MockTeacher) -> list[Answered | Failed | BaseException]:
+        async with Client(endpoint(mock.base_url), random.Random(0), asyncio.Event()) as client:
+            return await asyncio.gather(*(client.ask("?") for _ in range(30)), return_exceptions=True)
+
+    refused = Say(400, problem("unknown parameter: max_tokens"))
+    with MockTeacher(lambda _: refused) as mock:
+        outcomes = asyncio.run(many(mock))
+    assert sum(isinstance(one, InputError) for one in outcomes) == 11
+    with MockTeacher(first(Say(body=completion()), lambda _: Say(400, problem("bad"), delay=0.1))) as mock:
+        outcomes = asyncio.run(many(mock))
+    assert not any(isinstance(one, InputError) for one in outcomes)
+
+
+def test_unreachable_endpoint_is_named_soon() -> None:
+    """A wrong address ends the run with its URL, long before all attempts are used."""
+    with MockTeacher() as mock:
+        pass
+    with pytest.raises(InputError, match=f"{mock.base_url}: cannot be reached"):
+        asked(mock, max_attempts=1000)
+
+
+def test_poisoned_row_does_not_count_as_unreachable() -> None:
+    """A text on which the server hangs up fails alone while other texts are answered."""
+
+    async def both(mock: MockTeacher) -> list[Answered | Failed]:
+        async with Client(endpoint(mock.base_url), random.Random(0), asyncio.Event()) as client:
+
+            async def steady() -> None:
+                for _ in range(12):
+                    await client.ask("fine")
+                    await asyncio.sleep(0.02)
+
+            return [(await asyncio.gather(client.ask("poison"), steady()))[0]]
+
+    with MockTeacher(lambda ask: Say(drop=True) if "poison" in str(ask.body) else ok(ask)) as mock:
+        (outcome,) = asyncio.run(both(mock))
+    assert isinstance(outcome, Failed)
+    assert outcome.error.endswith("after 4 attempts")
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_key_in_a_reply_is_blotted_out(escaped: bool) -> None:
+    """A server that echoes the key, plainly or as escape sequences, cannot bring it into the store."""
+    written = "".join(f"\\u{ord(c):04x}" for c in KEY) if escaped else KEY
+    body = json.dumps(completion("<thinking>PLACE</thinking>")).replace("PLACE", written)
+    with MockTeacher(lambda _: Say(body=body)) as mock:
+        outcome = asked(mock)
+    assert isinstance(outcome, Answered)
+    assert KEY not in json.dumps(outcome.response)
+    assert outcome.response["choices"][0]["message"]["content"] == "<thinking>[api key]</thinking>"
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
+def test_key_in_an_error_is_blotted_out(status: int) -> None:
+    """An error that quotes the key is shown without it, in the outcome as in the exception and its chain."""
+    with MockTeacher(lambda _: Say(status, problem(f"bad key {KEY} in Bearer {KEY}"))) as mock:
+        try:
+            told = str(asked(mock))
+        except InputError as error:
+            told = f"{error!r} {error.__cause__!r} {error.__context__!r}"
+    assert "bad key" in told
+    assert KEY not in told
+    assert KEY not in repr(endpoint("http://127.0.0.1:1"))

@@ -1,0 +1,156 @@
+"""The store: what was journalled is found again, whatever happened to the process or the file."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from distill import store as stores
+from distill.store import JOURNAL, Store, key_of, opened
+from finsight_eval.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARTS: dict[str, Any] = {
+    "teacher": {"host": "api.example", "model": "m-1"},
+    "sampling": {"temperature": 0.7, "max_tokens": 512},
+    "prompt": "1f0c",
+    "text": "Acme wins an order.",
+    "sample": 0,
+}
+
+
+def row(number: int, content: str = "ok") -> dict[str, Any]:
+    return {"key": key_of(number=number), "id": f"n-{number}", "response": {"content": content}}
+
+
+def fill(folder: Path, count: int) -> None:
+    with opened(folder) as store:
+        for number in range(count):
+            store.append(row(number))
+
+
+def test_key_is_stable_whatever_the_order_of_its_parts() -> None:
+    """The same request has the same address in every process and Python."""
+    assert key_of(**PARTS) == key_of(**dict(reversed(PARTS.items())))
+    assert len(bytes.fromhex(key_of(**PARTS))) == 16
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"teacher": {"host": "api.example", "model": "m-2"}},
+        {"teacher": {"host": "other.example", "model": "m-1"}},
+        {"teacher": {"host": "api.example", "model": "m-1", "rules": "ab"}},
+        {"sampling": {"temperature": 0.6, "max_tokens": 512}},
+        {"prompt": "1f0d"},
+        {"text": "Acme wins an order!"},
+        {"sample": 1},
+    ],
+)
+def test_key_changes_with_each_of_its_parts(change: dict[str, Any]) -> None:
+    """Whatever could change the answer makes it another request."""
+    assert key_of(**{**PARTS, **change}) != key_of(**PARTS)
+
+
+def test_rows_survive_reopening(tmp_path: Path) -> None:
+    """A reopened store gives back every row whole, and knows nothing it was not given."""
+    fill(tmp_path, 5)
+    with opened(tmp_path) as store:
+        assert len(store) == 5
+        assert store[key_of(number=3)] == row(3)
+        assert key_of(number=5) not in store
+
+
+@pytest.mark.parametrize("content", ["利好", "a\nb\u2028c", "\ud800 lone", "\x00\x1b[31m", "😀" * 2000, ""])
+def test_hostile_content_comes_back_unchanged(tmp_path: Path, content: str) -> None:
+    """A reply is kept whole, whatever it consists of, and leaves its line a line."""
+    with opened(tmp_path) as store:
+        store.append(row(1, content))
+        store.append(row(2))
+    with opened(tmp_path) as store:
+        assert store[key_of(number=1)] == row(1, content)
+        assert store[key_of(number=2)] == row(2)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 20, 80])
+def test_torn_last_line_is_cut_off_and_no_other(tmp_path: Path, cut: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a kill in the middle of a write only the last row is gone, and appending goes on cleanly."""
+    fill(tmp_path, 3)
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    with opened(tmp_path) as store:
+        assert [key_of(number=n) in store for n in range(3)] == [True, True, False]
+        store.append(row(2))
+    assert "half-written" in capsys.readouterr().err
+    assert [json.loads(line)["id"] for line in journal.read_text().splitlines()] == ["n-0", "n-1", "n-2"]
+
+
+def test_whole_journal_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Opening a sound journal neither changes it nor says anything."""
+    fill(tmp_path, 3)
+    before = (tmp_path / JOURNAL).read_bytes()
+    with opened(tmp_path):
+        pass
+    assert (tmp_path / JOURNAL).read_bytes() == before
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("line", ["not json", '{"id": "n-1"}', '{"key": "zz"}', "[1]", '{"key": 5}'])
+def test_damaged_line_in_the_middle_is_named(tmp_path: Path, line: str) -> None:
+    """A journal that was edited is refused with file and line, and nothing in it is thrown away."""
+    fill(tmp_path, 2)
+    journal = tmp_path / JOURNAL
+    first, second = journal.read_text().splitlines()
+    journal.write_text(f"{first}\n{line}\n{second}\n")
+    with pytest.raises(InputError, match=rf"{JOURNAL}:2: "), opened(tmp_path):
+        pass
+    assert journal.read_text() == f"{first}\n{line}\n{second}\n"
+
+
+def test_two_processes_on_one_store_are_refused(tmp_path: Path) -> None:
+    """The second one gets an error that names the first, and the lock ends with its holder."""
+    with opened(tmp_path), pytest.raises(InputError, match=f"in use by process {os.getpid()}"), opened(tmp_path):
+        pass
+    with opened(tmp_path) as store:
+        assert len(store) == 0
+
+
+def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk takes only a part of a row, the part is taken back and the rows before it stay."""
+    fill(tmp_path, 2)
+    write = os.write
+
+    def full(descriptor: int, data: memoryview) -> int:
+        if len(data) < 30:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[: len(data) // 2])
+
+    with opened(tmp_path) as store:
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.append(row(2))
+        monkeypatch.undo()
+        assert key_of(number=2) not in store
+        store.append(row(3))
+    with opened(tmp_path) as store:
+        assert [key_of(number=n) in store for n in range(4)] == [True, True, False, True]
+
+
+def test_rows_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fsync serves a whole group of rows, and closing forces the rest."""
+    syncs: list[int] = []
+    monkeypatch.setattr(os, "fsync", syncs.append)
+    monkeypatch.setattr(stores, "GROUP_SECONDS", 1e9)
+    tmp_path.mkdir(exist_ok=True)
+    store = Store(tmp_path / JOURNAL)
+    for number in range(stores.GROUP_ROWS * 2 + 1):
+        store.append(row(number))
+    assert len(syncs) == 2
+    store.close()
+    assert len(syncs) == 3

@@ -1,0 +1,241 @@
+"""The gate: what passes, what does not, what cannot be told, and what is not compared at all."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from finsight_eval import benchmark, checks, comparable, gate, jsonl, manifest, policy, score
+from finsight_eval.checks import Ruling
+from finsight_eval.errors import InputError
+from finsight_eval.verdicts import read_verdicts
+from tests.finsight_eval.synthetic_run import gold_reply, make_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHIPPED = Path(__file__).parents[2] / "benchmarks" / "policies"
+POLICY = """\
+name: nano
+inconclusive_blocks: {blocks}
+floors: {{finsight_simulated/sentiment_f1: {floor}}}
+gains: {{finsight_simulated/sentiment_f1: 0.0}}
+margins: {{finsight_simulated/risk_accuracy: 0.05}}
+"""
+
+
+@pytest.fixture(scope="module")
+def scored_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a scored run, made once."""
+    root = tmp_path_factory.mktemp("scored")
+    with pytest.MonkeyPatch.context() as patch:
+        make_run(root, patch, sizes=(30, 120))
+        assert score.main(["--recipe", "nano"]) == 0
+    return root
+
+
+@pytest.fixture
+def run(scored_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the scored run, in the working directory."""
+    root = tmp_path / "project"
+    shutil.copytree(scored_root, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
+    return root / "runs" / "nano"
+
+
+def set_policy(floor: float, blocks: str = "true") -> None:
+    Path("benchmarks/policies/nano.yaml").write_text(POLICY.format(floor=floor, blocks=blocks), encoding="utf-8")
+
+
+def reseal(folder: Path) -> None:
+    """Give `folder`, changed on purpose, a manifest that agrees with it."""
+    found = jsonl.read(folder / manifest.NAME)
+    jsonl.write(folder / manifest.NAME, {**found, "outputs": manifest.outputs_of(folder)})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bound", "above", "expected"),
+    [
+        (0.80, 0.90, 0.75, False, Ruling.PASS),
+        (0.75, 0.90, 0.75, False, Ruling.PASS),
+        (0.74, 0.90, 0.75, False, Ruling.INCONCLUSIVE),
+        (0.60, 0.75, 0.75, False, Ruling.INCONCLUSIVE),
+        (0.60, 0.74, 0.75, False, Ruling.REGRESSED),
+        (0.01, 0.05, 0.0, True, Ruling.PASS),
+        (0.00, 0.05, 0.0, True, Ruling.INCONCLUSIVE),
+        (-0.05, 0.05, 0.0, True, Ruling.INCONCLUSIVE),
+        (-0.05, 0.00, 0.0, True, Ruling.REGRESSED),
+        (-0.02, 0.01, -0.03, True, Ruling.PASS),
+    ],
+)
+def test_the_interval_decides(low: float, high: float, bound: float, above: bool, expected: Ruling) -> None:
+    """Pass and regressed need the whole interval on one side of the bound; anything else is inconclusive."""
+    assert checks.ruling(low, high, bound, above) is expected
+
+
+@pytest.mark.parametrize(
+    ("floor", "blocks", "verdict", "code"),
+    [
+        (0.5, "true", "pass", 0),
+        (None, "true", "inconclusive", 3),
+        (None, "false", "inconclusive", 0),
+        (0.999, "true", "regressed", 1),
+        (0.999, "false", "regressed", 1),
+    ],
+)
+def test_exit_codes(run: Path, floor: float | None, blocks: str, verdict: str, code: int) -> None:
+    """0 pass, 1 regressed, 3 inconclusive where the policy lets that block; the same when the stage is skipped."""
+    card = jsonl.read(run / "score" / "adapter" / "metrics.json")["tasks"]["finsight_simulated"]
+    set_policy(card["metrics"]["sentiment_f1"]["value"] if floor is None else floor, blocks)
+    assert gate.main(["--recipe", "nano"]) == code
+    assert jsonl.read(run / "gate" / "gate.json")["verdict"] == verdict
+    assert gate.main(["--recipe", "nano"]) == code
+    assert gate.main(["--recipe", "nano", "--exit-zero"]) == 0
+
+
+def test_junit_counts_what_failed(run: Path) -> None:
+    """CI sees one case per check, a failure for each regression and the figure in its message."""
+    set_policy(0.999)
+    gate.main(["--recipe", "nano"])
+    suite = ET.parse(run / "gate" / "junit.xml").getroot()  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "1", "0")
+    (failure,) = suite.iter("failure")
+    assert "against floor 0.999" in str(failure.get("message"))
+    assert "**regressed**" in (run / "gate" / "summary.md").read_text(encoding="utf-8")
+
+
+def write_baseline(run: Path, reply_of: Callable[[Any], str]) -> None:
+    card = jsonl.read(run / "score" / "adapter" / "metrics.json")["tasks"]["finsight_simulated"]
+    verdicts = read_verdicts(run / "score" / "adapter" / "verdicts.jsonl")["finsight_simulated"]
+    about = {key: card[key] for key in ("benchmark", "prompt", "generation")}
+    replies = {v.item.id: reply_of(v) for v in verdicts}
+    jsonl.write(gate.BASELINES / "nano.json", {"tasks": {"finsight_simulated": {**about, "replies": replies}}})
+
+
+def test_a_baseline_is_held_against_item_by_item(run: Path) -> None:
+    """Equal to the baseline passes the margin; a baseline that was perfect shows the regression."""
+    set_policy(0.5)
+    write_baseline(run, lambda v: v.reply)
+    assert gate.main(["--recipe", "nano"]) == 0
+    assert jsonl.read(run / "gate" / "gate.json")["checks"][-1]["rule"] == "change from baseline"
+    write_baseline(run, lambda v: gold_reply(v.item))
+    assert gate.main(["--recipe", "nano"]) in {1, 3}
+    assert jsonl.read(run / "gate" / "gate.json")["checks"][-1]["value"] < 0
+
+
+def test_a_baseline_of_other_items_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A baseline without a reply to one item, or made under another setting, is no baseline."""
+    set_policy(0.5)
+    write_baseline(run, lambda v: v.reply)
+    path = gate.BASELINES / "nano.json"
+    whole = jsonl.read(path)
+    broken = copy.deepcopy(whole)
+    broken["tasks"]["finsight_simulated"]["replies"].popitem()
+    jsonl.write(path, broken)
+    assert gate.main(["--recipe", "nano"]) == 2
+    whole["tasks"]["finsight_simulated"]["generation"] = {"max_gen_toks": 1}
+    jsonl.write(path, whole)
+    assert gate.main(["--recipe", "nano"]) == 2
+    error = capsys.readouterr().err
+    assert "no reply to" in error
+    assert "generation is not the candidate's" in error
+
+
+def test_a_missing_overlap_record_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody has checked that the training data holds no benchmark item: no verdict."""
+    (run / "export" / "overlap.json").unlink()
+    assert gate.main(["--recipe", "nano"]) == 2
+    assert "no record of the overlap" in capsys.readouterr().err
+
+
+def test_an_overlap_record_of_another_benchmark_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The record must have looked at the very items that were scored."""
+    record = jsonl.read(run / "export" / "overlap.json")
+    record["sets"]["news"]["sha256"]["test"] = "0" * 64
+    jsonl.write(run / "export" / "overlap.json", record)
+    reseal(run / "export")
+    assert gate.main(["--recipe", "nano"]) == 2
+    assert "compared the training data with benchmark news 0000" in capsys.readouterr().err
+
+
+def test_figures_changed_by_hand_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """metrics.json must be what its manifest says."""
+    path = run / "score" / "adapter" / "metrics.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("0.", "1.", 1), encoding="utf-8")
+    assert gate.main(["--recipe", "nano"]) == 2
+    assert "changed after it was made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "message"),
+    [
+        ("adapter", {"n": 20}, "20 of 30 items were evaluated"),
+        ("base", {"n": 29, "failed": 1, "errors": {"HTTP 500": 1}}, r"1 items failed \(HTTP 500 x 1\)"),
+        ("adapter", {"benchmark": None}, "not checked against a benchmark"),
+        ("adapter", {"prompt": "other"}, "this version's prompt"),
+        ("adapter", {"benchmark": {"set": "news", "sha256": "0"}}, "benchmark of base is"),
+        ("adapter", {"generation": {"temperature": 1}}, "generation of base is"),
+    ],
+)
+def test_what_is_not_alike_is_not_compared(run: Path, model: str, change: dict[str, Any], message: str) -> None:
+    """Limited runs, failures, other sets, prompts and generation settings are refused, whatever the figures."""
+    scores = {name: jsonl.read(run / "score" / name / "metrics.json") for name in ("base", "adapter")}
+    comparable.refuse_unequal(scores, ["finsight"])
+    scores[model]["tasks"]["finsight"] |= change
+    with pytest.raises(InputError, match=message):
+        comparable.refuse_unequal(scores, ["finsight"])
+
+
+def test_another_contract_or_a_missing_task_is_refused(run: Path) -> None:
+    """Figures of another contract are never compared, nor are tasks that were not scored."""
+    scores = {name: jsonl.read(run / "score" / name / "metrics.json") for name in ("base", "adapter")}
+    with pytest.raises(InputError, match="no figures for task finsight_zh"):
+        comparable.refuse_unequal(scores, ["finsight_zh"])
+    scores["base"]["contract"] = 0
+    with pytest.raises(InputError, match="scored under contract 0"):
+        comparable.refuse_unequal(scores, ["finsight"])
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_policy_loads(path: Path) -> None:
+    """What we ship is valid."""
+    assert policy.load(path).tasks()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("floors:", "flors:"), r"unknown key 'flors' \(did you mean 'floors'\?\)"),
+        (
+            ("finsight_simulated/sentiment_f1: 0.5", "finsight_simulatd/sentiment_f1: 0.5"),
+            "did you mean 'finsight_simulated'",
+        ),
+        (
+            ("finsight_simulated/sentiment_f1: 0.5", "finsight_simulated/sentiment_f2: 0.5"),
+            "did you mean 'sentiment_f1'",
+        ),
+        (("risk_accuracy: 0.05", "risk_accuracy: -0.05"), "at least 0 is expected"),
+        (("name: nano", "name: other"), "the file is called 'nano'"),
+        (("inconclusive_blocks: true", "inconclusive_blocks: 1"), "bool is expected"),
+    ],
+)
+def test_a_wrong_policy_is_refused(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    """Unknown keys, tasks and metrics suggest the nearest; a name that is not the file's is refused."""
+    path = tmp_path / "nano.yaml"
+    path.write_text(POLICY.format(floor=0.5, blocks="true").replace(*change), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        policy.load(path)
+
+
+def test_a_policy_without_bounds_is_refused(tmp_path: Path) -> None:
+    """A gate that lets everything pass is no gate."""
+    path = tmp_path / "nano.yaml"
+    path.write_text("name: nano\ninconclusive_blocks: true\nfloors: {}\ngains: {}\nmargins: {}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="both empty"):
+        policy.load(path)
