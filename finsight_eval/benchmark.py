@@ -59,7 +59,7 @@ def read(name: str, split: str) -> list[Item]:
         found = manifest.sha256(path)[:16] if path.is_file() else "missing"
         raise InputError(
             f"{path}: sha256 is {found}, its manifest says {str(sealed)[:16]}; restore the file, or seal the set again "
-            f"with `python -m benchmarks.seal {name}` if the change is meant"
+            f"with `python -m benchmarks.seal {name} --version NEXT --change WHY` if the change is meant"
         )
     return read_items(path)
 

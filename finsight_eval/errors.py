@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import errno
 import functools
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,9 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
             return EXIT_INTERRUPTED
+        except BrokenPipeError:  # `... | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         except OSError as error:
             if error.errno not in _DISK:
                 raise

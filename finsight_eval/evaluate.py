@@ -14,6 +14,7 @@ indexing the tasks of others.
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from finsight_eval import benchmark, jsonl, manifest, prompt, stage, suite
 from finsight_eval.errors import InputError, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from finsight_eval.suite import Suite
 
@@ -38,22 +39,27 @@ def tasks_folder() -> Path:
     return Path(spec.origin).parent / "tasks" / "finsight"
 
 
-def model_args(settings: Suite, adapter: Path | None) -> dict[str, Any]:
-    """Return lm-eval's model arguments for the base, or for the base with `adapter`."""
-    peft = {"peft": str(adapter)} if adapter else {}
-    return {"pretrained": settings.base, **peft, **settings.model_args}
+def model_args(settings: Suite, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """Return lm-eval's model arguments for the base, or for the base with the adapter among `inputs`."""
+    peft = {"peft": str(inputs["adapter"])} if "adapter" in inputs else {}
+    return {"pretrained": str(inputs.get("base", settings.base)), **peft, **settings.model_args}
 
 
-def evaluate(settings: Suite, adapter: Path | None, teacher: Path | None, out: Path) -> dict[str, Any]:
-    """Run lm-eval on the suite's tasks, write its files and the showcase below `out`, and return task -> metrics."""
+def evaluate(settings: Suite, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:
+    """Run lm-eval on the suite's tasks, write its files and the showcase below `out`, and return task -> metrics.
+
+    `inputs` may name the folders "base", "adapter" and "teacher" (its answers to the benchmark).
+    """
+    # Read when torch is first imported: threads that wait by spinning starve each other as soon as a core is shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from lm_eval import simple_evaluate
     from lm_eval.api.registry import get_model
     from lm_eval.loggers import EvaluationTracker
     from lm_eval.tasks import TaskManager
 
-    arguments = model_args(settings, adapter)
-    model = get_model(settings.model).create_from_arg_obj(arguments, {"batch_size": settings.batch_size})
-    metadata = {"teacher": str(teacher)} if teacher else {}
+    arguments, size = model_args(settings, inputs), {"batch_size": settings.batch_size}
+    model = get_model(settings.model).create_from_arg_obj(arguments, size)
+    metadata = {"teacher": str(inputs["teacher"])} if "teacher" in inputs else {}
     tracker = EvaluationTracker(output_path=str(out))
     results = simple_evaluate(
         model=model,
@@ -101,8 +107,8 @@ def _showcase(model: Any, settings: Suite) -> list[jsonl.Row]:
 
 def plan(settings: Suite, model: str, run: Path) -> stage.Plan:
     """Return the stage: everything that decides what the model will answer, and what it is compared with."""
-    base = Path(settings.base)
-    inputs = {"base": base} if (base / manifest.NAME).is_file() else {}
+    base = run / "train" / "base" if settings.base == suite.TRAINED else Path(settings.base)
+    inputs = {"base": base} if manifest.home_of(base) or settings.base == suite.TRAINED else {}
     if model == "adapter":
         inputs["adapter"] = run / "train" / "adapter"
     if (run / "teacher").is_dir():
@@ -130,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     planned = plan(settings, options.model, run)
 
     def build(out: Path) -> tuple[str, dict[str, Any]]:
-        results = evaluate(settings, planned.inputs.get("adapter"), planned.inputs.get("teacher"), out)
+        results = evaluate(settings, planned.inputs, out)
         rates = [f"{task} {found['json_parse_rate,none']:.2f}" for task, found in results.items()]
         return f"strict parse rate: {', '.join(rates)}", {"tasks": sorted(results)}
 

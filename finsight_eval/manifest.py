@@ -141,6 +141,7 @@ def _is_module(name: str) -> bool:
         return False
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the version of Python and of every installed library that can move a figure."""
     found = {"python": platform.python_version()}

@@ -2,7 +2,7 @@
 
 name: nano
 tasks: [finsight, finsight_simulated]
-base: finsight_train/bases/finsight-nano
+base: trained
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from finsight_eval.errors import InputError
 
 FOLDER: Final = Path("benchmarks/suites")
 MODELS: Final = ("base", "adapter")
+TRAINED: Final = "trained"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Suite:
     """One evaluation recipe.
 
     Attributes:
-        base: a folder or a Hugging Face id; the adapter is the one that the training stage of the same name made.
+        base: a folder, a Hugging Face id, or "trained": the base as training saw it, quantised and dequantised
+            (runs/NAME/train/base). The adapter is the one that the training stage of the same name made.
         model: lm-eval's name of the backend, such as "hf".
         model_args: further arguments of that backend.
         batch_size: prompts generated at a time.

@@ -1,7 +1,7 @@
 """The thinking: the chain of cause and effect, what it means for the owners, and how much risk it leaves.
 
     repairs and refunds cost money and buyers turn away -> owners lose
-    34% is a large part -> risk high
+    a large part is hit -> risk high
 
 Every number in it stands in the text; all else is fixed wording of the lexicon.
 
@@ -32,9 +32,10 @@ _HOSTILE: Final = re.compile(r"[<>{}\[\]`\"\\|]|->")
 def chain_of(doc: Document, verdict: Verdict) -> tuple[str, ...]:
     """Return the lines of the thinking."""
     book = says(doc.lang)
-    owners = [*_compared(doc, verdict), _cause(doc, verdict), book["owners"][verdict.sign]]
+    cause, owners = _cause(doc, verdict), book["owners"][verdict.sign]
+    said = [] if owners in cause else [owners]
     risk = [*_scale(doc, verdict), book["risk"]["levels"][verdict.risk]]
-    return " -> ".join(owners), " -> ".join(risk)
+    return " -> ".join([*_compared(doc, verdict), cause, *said]), " -> ".join(risk)
 
 
 def _cause(doc: Document, verdict: Verdict) -> str:
@@ -54,10 +55,8 @@ def _compared(doc: Document, verdict: Verdict) -> list[str]:
 
 
 def _scale(doc: Document, verdict: Verdict) -> list[str]:
-    """Return the words of the text that tell the size of what is at stake, if they decided the risk."""
-    if not verdict.scale or verdict.proof is None:
-        return []
-    return [str(says(doc.lang)["risk"][verdict.scale]).format(proof=_short(doc, verdict.proof))]
+    """Return how much is at stake, if the text tells and it decided the risk."""
+    return [str(says(doc.lang)["risk"][verdict.scale])] if verdict.scale and verdict.proof else []
 
 
 def _short(doc: Document, span: Span) -> str:

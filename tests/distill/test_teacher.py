@@ -183,11 +183,11 @@ def test_masking_loses_no_character(text: str) -> None:
 @pytest.mark.parametrize("lang", lexicon.LANGS)
 def test_the_lexicon_is_whole(lang: str) -> None:
     """Each event has words in each language, over 600 phrases in all, and no wording a figure or a capital."""
-    assert lexicon.wordings(lang).keys() == lexicon.events().keys()
+    assert lexicon.effects(lang).keys() == lexicon.events().keys()
     phrases = (FOLDER / f"phrases_{lang}.yaml").read_text(encoding="utf-8").count(";")
     assert phrases > 600
-    for wording in lexicon.wordings(lang).values():
-        assert not re.search(r"[A-Z0-9]", wording.why + wording.risk)
+    for effect in lexicon.effects(lang).values():
+        assert not re.search(r"[A-Z0-9]", effect)
 
 
 def test_the_analyst_knows_nothing_of_the_simulator() -> None:

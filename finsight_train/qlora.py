@@ -1,0 +1,135 @@
+"""The model that is trained: the base in NF4 with a LoRA adapter on every linear layer.
+
+    quantised(base, recipe, "sdpa") -> Qwen2ForCausalLM, weights of its linear layers in 4 bits
+
+Each line that looks superfluous stands for a trap that was met once; its comment says which.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import TYPE_CHECKING, Any
+
+from finsight_eval.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from finsight_train.recipe import Recipe
+
+
+def check_device(recipe: Recipe) -> None:
+    """Raise InputError where the recipe asks for a GPU or a dtype that this machine lacks."""
+    import torch
+
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"recipe {recipe.name} trains on an NVIDIA GPU and none is visible (device: cuda); "
+            "use --recipe nano, which runs on any CPU"
+        )
+    if recipe.device == "cuda" and recipe.compute_dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
+        raise InputError(f"recipe {recipe.name} computes in bfloat16, which this GPU lacks; use compute_dtype: float32")
+
+
+def attention_for(recipe: Recipe) -> str:
+    """Return the attention to ask for: with `auto`, FlashAttention 2 where its package is installed, else sdpa."""
+    flash = importlib.util.find_spec("flash_attn") is not None and recipe.device == "cuda"
+    if recipe.attention == "auto":
+        return "flash_attention_2" if flash else "sdpa"
+    if recipe.attention == "flash_attention_2" and not flash:
+        raise InputError("attention: flash_attention_2 needs a GPU and the package flash-attn; use attention: auto")
+    return recipe.attention
+
+
+def check_base(base: Path | str, recipe: Recipe) -> None:
+    """Raise InputError for what a look at the base's configuration can tell: too few positions, slow generation."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{base}: no model configuration can be read: {' '.join(str(error).split())[:200]}") from None
+    positions = getattr(config, "max_position_embeddings", recipe.max_length)
+    if recipe.max_length > positions:
+        raise InputError(
+            f"max_length {recipe.max_length:,} is more than the {positions:,} positions of {base}; lower it"
+        )
+    # A base saved by a careless trainer says use_cache: false, and then generates ten times slower without a word.
+    generation = None if isinstance(base, str) else base / "generation_config.json"
+    if generation and generation.is_file() and json.loads(generation.read_text("utf-8")).get("use_cache") is False:
+        raise InputError(f"{generation}: use_cache is false, which makes generation many times slower; set it to true")
+
+
+def quantised(base: Path | str, recipe: Recipe, attention: str) -> Any:
+    """Return the base model in NF4 on the recipe's device; raises InputError where NF4 can hold none of its layers."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, recipe.compute_dtype)
+    # load_in_4bit alone would mean FP4, float32 compute and no double quantisation.
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=recipe.quantisation,
+        bnb_4bit_use_double_quant=recipe.double_quant,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        base,
+        quantization_config=four_bits,
+        dtype=dtype,  # also embeddings and head: prepare_model_for_kbit_training would make them float32, 2.2 GB on 7B
+        device_map={"": 0 if recipe.device == "cuda" else "cpu"},
+        attn_implementation=attention,
+    )
+    if not prepare_layers(model):
+        raise InputError(f"{base}: has no linear layer that NF4 can hold; quantise another base")
+    return model
+
+
+def prepare_layers(model: Any) -> int:
+    """Make the NF4 layers of `model` safe to train on any CPU and return their number."""
+    from bitsandbytes.nn import Linear4bit
+
+    layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
+    for layer in layers:
+        # On CPUs with AVX512-BF16 an eval() forward repacks the weights in place; training on them afterwards crashes
+        # on layers with a bias (Qwen's q, k and v) or loses gradient in silence.
+        layer.support_avx512bf16_for_cpu = False
+    return len(layers)
+
+
+def adapted(model: Any, recipe: Recipe) -> Any:
+    """Return `model` with a fresh LoRA adapter."""
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=recipe.target_modules,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=recipe.base,
+    )
+    return get_peft_model(model, lora)
+
+
+def pin_adapter(model: Any) -> int:
+    """Make every trainable parameter float32 and return their number.
+
+    TRL turns the adapter of a quantised model into bfloat16, whose 8 bits lose small updates, and restores it as
+    float32 when it resumes.
+    """
+    import torch
+
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trainable:
+        parameter.data = parameter.data.to(torch.float32)
+    return sum(parameter.numel() for parameter in trainable)
+
+
+def save_adapter(model: Any, folder: Path, base: str) -> None:
+    """Write adapter_config.json and adapter_model.safetensors into `folder`."""
+    config = model.peft_config["default"]
+    config.base_model_name_or_path, config.inference_mode = base, True  # never a path of the machine that trained
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)  # "auto" would ask the hub
+    (folder / "README.md").unlink(missing_ok=True)  # an empty template of PEFT's
