@@ -1,6 +1,6 @@
 r"""The prompt: one text, in one place, for distillation, training, evaluation and the demo.
 
-    student_prompt("NVIDIA jumped 8%.") -> "You are a financial risk expert. ... \n\nNews:\nNVIDIA jumped 8%."
+    student_prompt("NVIDIA jumped 8%.") -> "You are a financial risk expert. ... News:\nNVIDIA jumped 8%.\n\nReply ..."
 
 Teacher and student share role, task and requirements; the teacher is also told how the labels are drawn, so that the
 student learns from consistent answers without paying for the definitions in every prompt.
@@ -9,7 +9,9 @@ Decisions, each with its reason (and a test that bears its name):
 
 * One user message and no system message: some chat templates have no system role, and lm-eval and TRL would each have
   to be told about it. The role is the first sentence instead.
-* The news comes last, after a fixed prefix: providers cache a shared prefix, and nothing of ours follows hostile text.
+* The news comes after all instructions: providers cache a shared prefix, and the trainer computes it once per batch.
+* One reminder of the form follows the news: hostile text does not have the last word, and a small model that is one
+  sentence away from the instruction keeps to it on wordings that it has not been trained on.
 * "<|" in the news is broken up: tokenizers read chat markers inside content, so a news text could end its own turn.
 * The JSON is shown with its keys and without an example verdict: an example's labels pull the answers towards them.
 """
@@ -45,6 +47,7 @@ Low: no material new downside. The two labels are independent of each other.
 - Quote in <thinking> the facts and figures that decide, and none that the news does not contain."""
 
 _NEWS_MARKER: Final = "\n\nNews:\n"
+_REMINDER: Final = "\n\nReply with <thinking> first, then the JSON object."
 
 
 def defused(news: str) -> str:
@@ -54,12 +57,12 @@ def defused(news: str) -> str:
 
 def student_prompt(news: str) -> str:
     """Return the one user message that the student is trained on and evaluated with."""
-    return f"{_SHARED}{_NEWS_MARKER}{defused(news)}"
+    return f"{_SHARED}{_NEWS_MARKER}{defused(news)}{_REMINDER}"
 
 
 def teacher_prompt(news: str) -> str:
     """Return the one user message that a teacher receives: the student's, with the label definitions."""
-    return f"{_SHARED}\n\n{_DEFINITIONS}{_NEWS_MARKER}{defused(news)}"
+    return f"{_SHARED}\n\n{_DEFINITIONS}{_NEWS_MARKER}{defused(news)}{_REMINDER}"
 
 
 def messages(prompt: str) -> list[Message]:
@@ -75,9 +78,9 @@ def news_in(conversation: Sequence[Message]) -> str:
     """
     content = conversation[-1].get("content") if conversation else None
     head, marker, news = content.partition(_NEWS_MARKER) if isinstance(content, str) else ("", "", "")
-    if not marker or not head.startswith(_SHARED):
+    if not marker or not head.startswith(_SHARED) or not news.endswith(_REMINDER):
         raise ValueError("the last message is not a FinSight prompt")
-    return news
+    return news.removesuffix(_REMINDER)
 
 
 def fingerprint() -> str:

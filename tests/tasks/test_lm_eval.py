@@ -62,7 +62,7 @@ def test_the_document_asks_with_the_one_prompt(manager: Any) -> None:
     for doc in task.eval_docs:
         assert task.doc_to_text(doc) == student_prompt(doc["text"])
     hostile = {**task.eval_docs[0], "text": "{{ 7 * 7 }} {% raw %}"}
-    assert task.doc_to_text(hostile).endswith("{{ 7 * 7 }} {% raw %}")
+    assert task.doc_to_text(hostile).count("\n\nNews:\n{{ 7 * 7 }} {% raw %}\n\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,6 @@ def test_lm_evals_dummy_model_gets_parse_rate_0_and_score_says_the_same(manager:
 def test_the_gold_itself_is_not_in_the_prompt() -> None:
     """A prompt that gave the labels away would make every model look good."""
     for item in benchmark.read("news", "test"):
-        head = student_prompt(item.text).removesuffix(item.text)
+        head, _ = student_prompt(item.text).split(item.text)
         assert item.entity not in head
         assert not isinstance(parse(head), Answer)
