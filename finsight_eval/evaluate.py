@@ -14,7 +14,6 @@ indexing the tasks of others.
 from __future__ import annotations
 
 import importlib.util
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,6 @@ def evaluate(settings: Suite, inputs: Mapping[str, Path], out: Path) -> dict[str
 
     `inputs` may name the folders "base", "adapter" and "teacher" (its answers to the benchmark).
     """
-    # Read when torch is first imported: threads that wait by spinning starve each other as soon as a core is shared.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from lm_eval import simple_evaluate
     from lm_eval.api.registry import get_model
     from lm_eval.loggers import EvaluationTracker

@@ -11,7 +11,6 @@ Whatever can be wrong with recipe, rows, tokenizer or machine is found before an
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from contextlib import nullcontext
@@ -41,8 +40,6 @@ class Material:
 
 def checked(recipe: Recipe, base: Path | str, sft: Path) -> Material:
     """Return the material of a training run; raises InputError for whatever recipe, base, rows or machine lack."""
-    # Read when torch is first imported: threads that wait by spinning starve each other as soon as a core is shared.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Renamed arguments that TRL still uses: nothing that the reader of the screen could act on.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     from transformers import AutoTokenizer
