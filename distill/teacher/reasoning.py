@@ -1,7 +1,7 @@
 """The thinking: the chain of cause and effect, what it means for the owners, and how much risk it leaves.
 
     repairs and refunds cost money and buyers turn away -> owners lose
-    a large part is hit -> risk high
+    risk high
 
 Every number in it stands in the text; all else is fixed wording of the lexicon.
 
@@ -34,8 +34,7 @@ def chain_of(doc: Document, verdict: Verdict) -> tuple[str, ...]:
     book = says(doc.lang)
     cause, owners = _cause(doc, verdict), book["owners"][verdict.sign]
     said = [] if owners in cause else [owners]
-    risk = [*_scale(doc, verdict), book["risk"]["levels"][verdict.risk]]
-    return " -> ".join([*_compared(doc, verdict), cause, *said]), " -> ".join(risk)
+    return " -> ".join([*_compared(doc, verdict), cause, *said]), book["risk"][verdict.risk]
 
 
 def _cause(doc: Document, verdict: Verdict) -> str:
@@ -52,11 +51,6 @@ def _compared(doc: Document, verdict: Verdict) -> list[str]:
         return []
     reported, expected = (_short(doc, span) for span in (verdict.gap.reported, verdict.gap.expected))
     return [str(says(doc.lang)["versus"]).format(reported=reported, expected=expected)]
-
-
-def _scale(doc: Document, verdict: Verdict) -> list[str]:
-    """Return how much is at stake, if the text tells and it decided the risk."""
-    return [str(says(doc.lang)["risk"][verdict.scale])] if verdict.scale and verdict.proof else []
 
 
 def _short(doc: Document, span: Span) -> str:
