@@ -1,6 +1,6 @@
 """The judgement: which of the findings decides, what it means for the owners, and how much downside it reveals.
 
-    recall of 34% of last year's sales  ->  Verdict(case="event", sign=-1, risk=2, lead=recall, scale="large", ...)
+    recall of 34% of last year's sales  ->  Verdict(case="event", sign=-1, risk=2, lead=recall)
 
 The order of the cases is the order of what outweighs what: an open ruling, a rumour or a denial, old news, a tie to the
 party that was hit, numbers against expectations, guidance over past results, and only then the event itself.
@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from distill.teacher.text import Span
-
 if TYPE_CHECKING:
     from distill.teacher.document import Document
     from distill.teacher.evidence import Evidence, Mark
-    from distill.teacher.figures import Gap, Percent
+    from distill.teacher.figures import Gap
     from distill.teacher.findings import Findings
     from distill.teacher.focus import Focus
 
@@ -40,14 +38,12 @@ _RESULTS: Final = {
 
 
 class Verdict(NamedTuple):
-    """What is decided, why (`case`), by which event, and which mark or figure settles the scale."""
+    """What is decided, why (`case`), and by which event."""
 
     case: str
     sign: int
     risk: int
     lead: Evidence | None = None
-    scale: str = ""
-    proof: Span | None = None
     gap: Gap | None = None
 
 
@@ -73,29 +69,25 @@ def _weight(item: Evidence) -> int:
     return item.event.weight if item.sign or not item.event.sign else 1
 
 
-def _proof(mark: Mark | Percent | None) -> Span | None:
-    return Span(mark.start, mark.end) if mark else None
-
-
 def _unsettled(doc: Document, focus: Focus, found: Findings) -> Verdict | None:
     """Return the verdict on an open ruling, a rumour, a denial, a mere possibility or a check without findings."""
     marks, lead = found.marks, _lead(found.own)
     facts = [e for e in found.own if e.sign and e.event.weight >= 2]
     serious = MEDIUM if lead is None or lead.event.sign < 0 or lead.event.risk > LOW else LOW
     if "pending" in marks and "strings" not in marks:
-        scale, proof = _scale(found, None, fallback="")
-        return Verdict("pending", 0, {"small": LOW, "large": HIGH}.get(scale, MEDIUM), lead, scale, proof)
+        scale = _scale(found, None, fallback="")
+        return Verdict("pending", 0, {"small": LOW, "large": HIGH}.get(scale, MEDIUM), lead)
     if "denial" in marks and "backed" in marks:
-        return Verdict("backed", 0, LOW, lead, proof=_proof(marks["backed"]))
+        return Verdict("backed", 0, LOW, lead)
     for case in ("denial", "rumour"):
         if case in marks and not _settled_elsewhere(doc, marks[case], facts):
-            return Verdict(case, 0, serious, lead, proof=_proof(marks[case]))
+            return Verdict(case, 0, serious, lead)
     if "bold" in marks or "strings" in marks:
         return None
     if "clean" in marks and not focus.role and not _settled_elsewhere(doc, marks["clean"], facts):
-        return Verdict("clean", 0, LOW, lead, proof=_proof(marks["clean"]))
+        return Verdict("clean", 0, LOW, lead)
     if "hedge" in marks and not focus.role and not _settled_elsewhere(doc, marks["hedge"], facts):
-        return Verdict("hedge", 0, serious, lead, proof=_proof(marks["hedge"]))
+        return Verdict("hedge", 0, serious, lead)
     return None
 
 
@@ -108,7 +100,7 @@ def _settled_elsewhere(doc: Document, mark: Mark, facts: list[Evidence]) -> bool
 def _tied(focus: Focus, found: Findings) -> Verdict | None:
     """Return the verdict on a supplier, customer or competitor of the party that was hit."""
     if "no_link" in found.marks and not [e for e in found.own if e.sign and e.event.weight > 3]:
-        return Verdict("no_link", 0, LOW, _lead(found.foreign or found.own), proof=_proof(found.marks["no_link"]))
+        return Verdict("no_link", 0, LOW, _lead(found.foreign or found.own))
     lead = _lead(found.foreign)
     if not focus.role or lead is None:
         return None
@@ -116,31 +108,31 @@ def _tied(focus: Focus, found: Findings) -> Verdict | None:
     if effect > 0:
         shaky = "strings" in found.marks or (lead.sign > 0 and lead.event.risk == HIGH)
         return Verdict(focus.role, 1, MEDIUM if shaky else LOW, lead)
-    scale, proof = _exposure(found) if effect and focus.role != "competitor" else ("", None)
+    scale = _exposure(found) if effect and focus.role != "competitor" else ""
     threat = lead.event.large == HIGH and lead.event.name not in _ACCOUNTS and effect <= -1
     risk = LOW if scale == "small" or effect > -1 else HIGH if scale == "large" and threat else MEDIUM
-    return Verdict(focus.role, -1 if effect else 0, risk, lead, scale, proof)
+    return Verdict(focus.role, -1 if effect else 0, risk, lead)
 
 
-def _exposure(found: Findings) -> tuple[str, Span | None]:
-    """Return how much of the focus's business hangs on the tie, and the words or the figure that say so."""
+def _exposure(found: Findings) -> str:
+    """Return how much of the focus's business hangs on the tie: "small", "large" or ""."""
     share = next((p for p in found.percents if not p.price and not p.past), None)
     if share:
-        return "large" if share.value >= _LARGE else "small", Span(share.start, share.end)
+        return "large" if share.value >= _LARGE else "small"
     if "modest" in found.marks:
-        return "small", _proof(found.marks["modest"])
-    return ("large", _proof(found.marks["sole"])) if "sole" in found.marks else ("", None)
+        return "small"
+    return "large" if "sole" in found.marks else ""
 
 
 def _old(found: Findings) -> Verdict | None:
     """Return the verdict on what was known before, is over, or cancels out."""
     marks, lead = found.marks, _lead(found.own)
     if "priced_in" in marks:
-        return Verdict("priced_in", 0, LOW, lead, proof=_proof(marks["priced_in"]))
+        return Verdict("priced_in", 0, LOW, lead)
     if "resolved" in marks:
-        return Verdict("resolved", 1, MEDIUM if "strings" in marks else LOW, lead, proof=_proof(marks["resolved"]))
+        return Verdict("resolved", 1, MEDIUM if "strings" in marks else LOW, lead)
     if "offset" in marks:
-        return Verdict("offset", 0, MEDIUM, lead, proof=_proof(marks["offset"]))
+        return Verdict("offset", 0, MEDIUM, lead)
     return None
 
 
@@ -164,10 +156,10 @@ def _guided(found: Findings) -> Verdict | None:
     if not guides or not past:
         return None
     lead = guides[0]
-    scale, proof = _scale(found, lead)
+    scale = _scale(found, lead)
     if lead.sign > 0:
-        return Verdict("guidance", 1, MEDIUM if past[0].sign < 0 else LOW, lead, "", None)
-    return Verdict("guidance", -1, _graded(lead, scale), lead, scale, proof)
+        return Verdict("guidance", 1, MEDIUM if past[0].sign < 0 else LOW, lead)
+    return Verdict("guidance", -1, _graded(lead, scale), lead)
 
 
 def _weighed(found: Findings) -> Verdict:
@@ -180,16 +172,16 @@ def _weighed(found: Findings) -> Verdict:
     sign = lead.sign if lead.event.weight > against else (total > 0) - (total < 0)
     if sign == 0 and lead.event.name == "acquisition" and "bold" in marks:
         sign = 1
-    scale, proof = _scale(found, lead)
+    scale = _scale(found, lead)
     if sign > 0:
         for case, risk in (("bold", HIGH), ("strings", MEDIUM)):
             if case in marks:
-                return Verdict(case, 1, risk, lead, proof=_proof(marks[case]))
+                return Verdict(case, 1, risk, lead)
         return Verdict("event", 1, lead.event.risk, lead)
     if sign < 0 and "bounded" in marks and lead.event.small < HIGH:
-        return Verdict("bounded", -1, LOW, lead, proof=_proof(marks["bounded"]))
+        return Verdict("bounded", -1, LOW, lead)
     if sign:
-        return Verdict("event", sign, _graded(lead, scale), lead, scale, proof)
+        return Verdict("event", sign, _graded(lead, scale), lead)
     if lead.sign:
         return Verdict("mixed", 0, lead.event.risk, lead)
     return Verdict("clean" if lead.event.sign else "event", 0, LOW if lead.event.sign else lead.event.risk, lead)
@@ -199,14 +191,13 @@ def _graded(lead: Evidence, scale: str) -> int:
     return {"small": lead.event.small, "large": lead.event.large}.get(scale, lead.event.risk)
 
 
-def _scale(found: Findings, lead: Evidence | None, fallback: str = "") -> tuple[str, Span | None]:
-    """Return "small", "large" or `fallback`, and the figure or the words that say so."""
+def _scale(found: Findings, lead: Evidence | None, fallback: str = "") -> str:
+    """Return "small", "large" or `fallback`: what the nearest figure or words say of the size."""
     usable = [p for p in found.percents if not p.price and not p.past]
     near = min(usable, key=lambda p: abs(p.start - lead.start), default=None) if lead else next(iter(usable), None)
     if near:
-        scale = "large" if near.value >= _LARGE else "small" if near.value <= _SMALL else fallback
-        return scale, Span(near.start, near.end)
+        return "large" if near.value >= _LARGE else "small" if near.value <= _SMALL else fallback
     for scale in ("small", "large"):
         if scale in found.marks:
-            return scale, _proof(found.marks[scale])
-    return fallback, None
+            return scale
+    return fallback
