@@ -165,10 +165,11 @@ def _git(*arguments: str) -> str | None:
 def origin() -> dict[str, Any]:
     """Return where a result comes from: project, contract, git state, libraries, processor count."""
     commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".", ":!reports")  # reports are what a run writes
     return {
         "contract": CONTRACT,
         "project": __version__,
-        "git": {"commit": commit, "dirty": bool(_git("status", "--porcelain")) if commit else None},
+        "git": {"commit": commit, "dirty": bool(changed) if commit else None},
         "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
     }

@@ -21,7 +21,7 @@ ROW = {
 
 def test_rows_are_written_and_read_back(tmp_path: Path) -> None:
     """What was written is read back, and equal rows give equal bytes."""
-    rows = [{"id": "a", "text": "汉字 \u2028 and \x07"}, {"id": "b", "n": 1.5}]
+    rows: list[jsonl.Row] = [{"id": "a", "text": "汉字 \u2028 and \x07"}, {"id": "b", "n": 1.5}]
     jsonl.write_lines(tmp_path / "a.jsonl", rows)
     jsonl.write_lines(tmp_path / "b.jsonl", rows)
     assert [row for _, row in jsonl.read_lines(tmp_path / "a.jsonl")] == rows
