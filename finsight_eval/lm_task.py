@@ -20,7 +20,7 @@ from finsight_eval.errors import InputError
 from finsight_eval.metrics import METRICS, Agreement
 from finsight_eval.prompt import student_prompt
 from finsight_eval.records import item_of
-from finsight_eval.verdicts import Labels, verdict_of
+from finsight_eval.verdicts import teacher_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,9 +83,7 @@ def to_target(doc: Doc) -> str:
 
 def results(doc: Doc, replies: Sequence[str]) -> dict[str, Any]:
     """Return what one reply contributes to each metric: a pair of labels, or a number with NaN for "left out"."""
-    sentiment, risk_level = doc["teacher_sentiment"], doc["teacher_risk_level"]
-    teacher = Labels(sentiment, risk_level) if sentiment and risk_level else None
-    verdict = verdict_of(item_of(doc), replies[0] if isinstance(replies[0], str) else "", teacher)
+    verdict = verdict_of(item_of(doc), replies[0] if isinstance(replies[0], str) else "", teacher_of(doc))
     return {name: _contribution(METRICS[name], verdict) for name in LIVE}
 
 

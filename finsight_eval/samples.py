@@ -19,14 +19,13 @@ from finsight_eval import prompt
 from finsight_eval.errors import InputError, printable
 from finsight_eval.jsonl import dumps
 from finsight_eval.records import Item, item_of, row_problem
-from finsight_eval.verdicts import Labels, Verdict, failed_verdict, verdict_of
+from finsight_eval.verdicts import TEACHER_KEYS, Verdict, failed_verdict, teacher_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _NAME = re.compile(r"samples_(?P<task>.+)_\d{4}-\d{2}-\d{2}T[\d.\-]+")
-_TEACHER_KEYS: Final = ("teacher_sentiment", "teacher_risk_level")
 NO_REPLY: Final = "no reply text in the sample"
 
 
@@ -104,9 +103,8 @@ def _sample(row: dict[str, Any], where: str) -> tuple[int, Verdict]:
     doc, doc_id = row.get("doc"), row.get("doc_id")
     if not isinstance(doc, dict) or not isinstance(doc_id, int):
         raise InputError(f"{where}: no lm-eval sample: `doc` and `doc_id` are expected; evaluate with --log_samples")
-    item = _item({key: value for key, value in doc.items() if key not in _TEACHER_KEYS}, where)
-    sentiment, risk_level = (doc.get(key) for key in _TEACHER_KEYS)
-    teacher = Labels(sentiment, risk_level) if sentiment and risk_level else None
+    item = _item({key: value for key, value in doc.items() if key not in TEACHER_KEYS}, where)
+    teacher = teacher_of(doc)
     reply = _reply(row.get("resps"))
     return doc_id, failed_verdict(item, NO_REPLY, teacher) if reply is None else verdict_of(item, reply, teacher)
 

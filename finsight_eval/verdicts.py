@@ -11,7 +11,7 @@ teacher is known or the teacher gave no answer.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from finsight_eval import jsonl
 from finsight_eval.errors import InputError, printable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Outcome = Answer | Unparsed | Failed
+#: Keys that an lm-eval document has beside those of the benchmark row.
+TEACHER_KEYS: Final = ("teacher_sentiment", "teacher_risk_level")
 
 
 class Labels(NamedTuple):
@@ -52,6 +54,12 @@ class Verdict:
             "lenient": _outcome_row(self.lenient),
             "teacher": self.teacher._asdict() if self.teacher else None,
         }
+
+
+def teacher_of(doc: dict[str, Any]) -> Labels | None:
+    """Return the teacher's labels that an lm-eval document carries, or None where it carries none."""
+    sentiment, risk_level = (doc.get(key) for key in TEACHER_KEYS)
+    return Labels(sentiment, risk_level) if sentiment and risk_level else None
 
 
 def verdict_of(item: Item, reply: str, teacher: Labels | None = None) -> Verdict:
