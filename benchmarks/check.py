@@ -1,6 +1,6 @@
 """Check every benchmark set: rows, spread, duplicates, manifest. Lists all that is wrong and ends with exit code 2.
 
-`python -m benchmarks.check [SET ...]`, where SET is a name below benchmarks/ or a path to a folder; default: all sets.
+`python -m benchmarks.check [SET ...] [--readme]`; SET is a name below benchmarks/ or a path to a folder; default: all.
 
     error: benchmarks/news/test.jsonl:7: feature 'rumor' of news-en-008 is not one of ... (did you mean 'rumour'?)
 """
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import sets
 from benchmarks.counts import counts_of, spread_problems, table
 from benchmarks.duplicates import duplicate_problems
-from benchmarks.rules import RULES, row_problems
+from benchmarks.pairs import pair_problems
+from benchmarks.readme_table import README, SPREAD, renewed, spread_table
+from benchmarks.row_rules import row_problems
+from benchmarks.rules import RULES
 from finsight_eval import CONTRACT, jsonl
 from finsight_eval.benchmark import SPLITS
 from finsight_eval.errors import EXIT_BAD_INPUT, InputError, command, printable
@@ -57,6 +60,8 @@ def set_problems(folder: Path) -> tuple[list[Placed], list[str]]:
     rules = RULES[folder.name]
     placed, problems = sets.read_set(folder)
     problems += [f"{one.where}: {problem}" for one in placed for problem in row_problems(one, rules)]
+    if rules.pairs:
+        problems += pair_problems(placed)
     if placed:
         problems += [*spread_problems(folder, counts_of(placed), rules), *sets.teacher_problems(folder, placed)]
     if canary_of(folder) is None:
@@ -129,13 +134,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Validate benchmark sets: rows, spread, duplicates, manifest. Exit code 2 if anything is wrong.",
     )
     parser.add_argument("sets", nargs="*", metavar="SET", help="name or folder of a set (default: all sets)")
-    folders = sets.folders(parser.parse_args(argv).sets)
-    for folder in folders:
-        placed, _ = sets.read_set(folder)
-        print("\n".join(table(folder.name, counts_of(placed))))
+    parser.add_argument("--readme", action="store_true", help="also renew the README's table of the sets' spread")
+    options = parser.parse_args(argv)
+    folders = sets.folders(options.sets)
+    spread = {folder.name: counts_of(sets.read_set(folder)[0]) for folder in folders}
+    for name, counts in spread.items():
+        print("\n".join(table(name, counts)))
     problems = [*content_problems(folders), *(p for folder in folders for p in manifest_problems(folder))]
     if problems:
         return report(problems)
+    if options.readme:
+        README.write_text(renewed(README.read_text(encoding="utf-8"), SPREAD, spread_table(spread)), encoding="utf-8")
     print(f"[check] {', '.join(folder.name for folder in folders)}: nothing wrong")
     return 0
 

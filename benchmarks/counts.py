@@ -31,6 +31,8 @@ def counts_of(placed: Sequence[Placed]) -> Counts:
         "rows": _counted(splits),
         "sentiment": _counted(item.sentiment for item in items),
         "risk_level": _counted(item.risk_level for item in items),
+        "sentiment_by_split": _counted(f"{one.split}/{one.item.sentiment}" for one in placed),
+        "risk_level_by_split": _counted(f"{one.split}/{one.item.risk_level}" for one in placed),
         "labels": _counted(f"{item.sentiment}/{item.risk_level}" for item in items),
         "order": _counted(orders),
         "sector": _counted(item.sector for item in items),
@@ -44,9 +46,23 @@ def spread_problems(folder: Path, counts: Counts, rules: Rules) -> Iterator[str]
     for (group, key), least in rules.least.items():
         if (found := counts[group].get(key, 0)) < least:
             yield f"{folder}: {found} rows with {group} {key}, at least {least} are needed"
+    for (group, key), share in _shares(counts).items():
+        low, high = rules.share
+        if not low <= share <= high:
+            yield f"{folder}: {key} has {share:.0%} of the rows of {group}, {low:.0%} to {high:.0%} are allowed"
     for group, least in rules.least_distinct.items():
         if (found := len(counts[group])) < least:
             yield f"{folder}: {found} different values of {group}, at least {least} are needed"
+
+
+def _shares(counts: Counts) -> dict[tuple[str, str], float]:
+    """Return (split, label) -> share of that sentiment or risk level in the split."""
+    return {
+        (split, label): n / counts["rows"][split]
+        for group in ("sentiment", "risk_level")
+        for key, n in counts[f"{group}_by_split"].items()
+        for split, _, label in [key.partition("/")]
+    }
 
 
 def table(name: str, counts: Counts) -> list[str]:

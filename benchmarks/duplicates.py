@@ -11,7 +11,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.rules import RULES, plain
+from benchmarks.row_rules import plain
+from benchmarks.rules import RULES
+from finsight_eval.records import pair_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +44,8 @@ def near_pairs(placed: Iterable[Placed]) -> Iterator[tuple[Placed, Placed, float
     """Yield (earlier, later, similarity) for every two items as similar as their sets forbid."""
     pieces = [(one, shingles(one.item.text)) for one in placed]
     for (one, a), (other, b) in combinations(pieces, 2):
+        if (pair := pair_of(one.item.id)) and pair == pair_of(other.item.id):
+            continue  # the members of a pair are alike on purpose
         limit = _limit(one, other)
         # The index cannot exceed the ratio of the sizes: most pairs need no intersection.
         if min(len(a), len(b)) >= limit * max(len(a), len(b)) and (found := jaccard(a, b)) >= limit:

@@ -1,34 +1,32 @@
-"""What every row of a set must satisfy, beyond its keys and labels; each set has its own limits.
+"""The limits of each set: lengths, spread, closed lists of features.
 
     RULES["news"].length["en"] -> (30, 160)        dev holds the ids whose number is divisible by five
 
-The features of `news` are a closed list, so that a slice cannot be split by a misspelling. The simulator names its own.
+The features of a set are a closed list, so that a slice cannot be split by a misspelling. The simulator names its own.
+To add a set, add an entry here.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from finsight_eval.errors import nearest, printable
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from benchmarks.sets import Placed
+    from collections.abc import Mapping
 
 FEATURES: Final = (
     "negation", "rumour", "denial", "hedge", "mixed", "priced_in", "numbers", "consensus", "guidance",
     "opposite_fortunes", "routine", "distractor",
 )  # fmt: skip
+#: What the change between the two texts of a pair does to the answer; each item carries one of them.
+PAIR_KINDS: Final = ("flip_sentiment", "flip_risk", "flip_both", "same")
+ATTACKS: Final = (
+    "injection", "json_inside", "tag_inside", "mixed_language", "mojibake", "long", "short", "ticker_only", "markup",
+    "sarcasm", "fake_label",
+)  # fmt: skip
 COMBINATIONS: Final = tuple(f"{sentiment}/{risk}" for sentiment in SENTIMENTS for risk in RISK_LEVELS)
-
-_SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_HAN = re.compile(r"[\u3400-\u9fff]")
-_CONTROL = re.compile(r"[^\S \n]|[\x00-\x09\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd]")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,9 @@ class Rules:
         features: the closed list, or None where any snake_case word is allowed.
         least: (group, key) of the counts table -> fewest rows.
         least_distinct: group of the counts table -> fewest different values.
+        share: least and greatest share of each sentiment and each risk level, in each split.
+        pairs: the items are minimal pairs, ids ending in -a and -b.
+        hostile: texts may hold broken characters and any mixture of languages.
     """
 
     prefix: Mapping[str, str]
@@ -52,6 +53,9 @@ class Rules:
     features: tuple[str, ...] | None = None
     least: Mapping[tuple[str, str], int] = field(default_factory=dict)
     least_distinct: Mapping[str, int] = field(default_factory=dict)
+    share: tuple[float, float] = (0.0, 1.0)
+    pairs: bool = False
+    hostile: bool = False
 
 
 RULES: Final[dict[str, Rules]] = {
@@ -62,12 +66,48 @@ RULES: Final[dict[str, Rules]] = {
         dev_every=5,
         features=FEATURES,
         least={
-            ("rows", "test/en"): 44,
-            ("rows", "test/zh"): 24,
-            ("order", "2 or 3"): 25,
-            **{("labels", combination): 5 for combination in COMBINATIONS},
+            ("rows", "test/en"): 208,
+            ("rows", "test/zh"): 112,
+            ("rows", "dev/en"): 52,
+            ("rows", "dev/zh"): 28,
+            ("order", "2 or 3"): 120,
+            **{("labels", combination): 15 for combination in COMBINATIONS},
+            **{("features", feature): 15 for feature in FEATURES},
         },
-        least_distinct={"sector": 14, "event": 24},
+        least_distinct={"sector": 14, "event": 30},
+        share=(0.25, 0.42),
+    ),
+    "counterfactual": Rules(
+        prefix={"dev": "cf", "test": "cf"},
+        length={"en": (20, 110), "zh": (40, 200)},
+        near=0.35,
+        dev_every=5,
+        least={
+            ("rows", "test/en"): 112,
+            ("rows", "test/zh"): 48,
+            ("rows", "dev/en"): 28,
+            ("rows", "dev/zh"): 12,
+            **{("features", kind): least for kind, least in zip(PAIR_KINDS, (50, 40, 20, 50), strict=True)},
+        },
+        share=(0.1, 0.6),
+        pairs=True,
+    ),
+    "adversarial": Rules(
+        prefix={"dev": "adv", "test": "adv"},
+        length={"en": (1, 4000), "zh": (1, 6000)},
+        near=0.35,
+        dev_every=5,
+        features=ATTACKS,
+        least={
+            ("rows", "test/en"): 32,
+            ("rows", "test/zh"): 16,
+            ("rows", "dev/en"): 8,
+            ("rows", "dev/zh"): 4,
+            **{("features", attack): 5 for attack in ATTACKS},
+            ("features", "injection"): 12,
+        },
+        share=(0.15, 0.6),
+        hostile=True,
     ),
     "simulated": Rules(
         prefix={"dev": "sim-dev", "test": "sim-test"},
@@ -76,80 +116,3 @@ RULES: Final[dict[str, Rules]] = {
         least={("rows", "test"): 300},
     ),
 }
-
-
-def length(text: str, lang: str) -> int:
-    """Return the length of `text`: words in English, characters other than white space in Chinese."""
-    words = text.split()
-    return len(words) if lang == "en" else sum(map(len, words))
-
-
-def plain(text: str) -> str:
-    """Return `text` as duplicates are compared: NFKC, without case, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
-
-
-def names(name: str, text: str, lang: str) -> bool:
-    """Tell whether `text` contains `name`, in English as whole words."""
-    if lang == "zh":
-        return name in text
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
-
-
-def row_problems(placed: Placed, rules: Rules) -> Iterator[str]:
-    """Yield everything that is wrong with one item, without its place."""
-    yield from _id_problems(placed, rules)
-    yield from _text_problems(placed, rules)
-    yield from _entity_problems(placed)
-    yield from _tag_problems(placed, rules)
-
-
-def _id_problems(placed: Placed, rules: Rules) -> Iterator[str]:
-    item, prefix = placed.item, rules.prefix[placed.split]
-    match = re.fullmatch(rf"{prefix}-{item.lang}-(\d{{3,6}})", item.id)
-    if match is None:
-        yield f"id {printable(item.id, 40)!r} does not read {prefix}-{item.lang}-NUMBER (three to six digits)"
-    elif rules.dev_every:
-        due = "dev" if int(match[1]) % rules.dev_every == 0 else "test"
-        if due != placed.split:
-            yield f"id {item.id!r} belongs to {due}.jsonl (dev: numbers divisible by {rules.dev_every}); move the row"
-
-
-def _text_problems(placed: Placed, rules: Rules) -> Iterator[str]:
-    item = placed.item
-    least, most = rules.length[item.lang]
-    size, unit = length(item.text, item.lang), "words" if item.lang == "en" else "characters"
-    if not least <= size <= most:
-        yield f"text of {item.id} has {size} {unit}, {least} to {most} are allowed"
-    if found := _CONTROL.search(item.text):
-        yield f"text of {item.id} holds the invisible or broken character U+{ord(found.group()):04X}; remove it"
-    if item.text != item.text.strip():
-        yield f"text of {item.id} begins or ends with white space; strip it"
-    share = len(_HAN.findall(item.text)) / max(1, length(item.text, "zh"))
-    if (item.lang == "zh") != (share >= 0.3):
-        yield f"text of {item.id} is {share:.0%} Chinese characters, which does not fit lang {item.lang!r}"
-
-
-def _entity_problems(placed: Placed) -> Iterator[str]:
-    item = placed.item
-    if not names(item.entity, item.text, item.lang):
-        yield f"entity {item.entity!r} of {item.id} does not occur in the text; name it as the text does"
-    seen = {plain(item.entity)}
-    for alias in item.aliases:
-        if not plain(alias) or alias != alias.strip():
-            yield f"alias {printable(alias, 40)!r} of {item.id} is blank or has white space around it"
-        elif plain(alias) in seen:
-            yield f"alias {printable(alias, 40)!r} of {item.id} repeats the entity or another alias; drop it"
-        seen.add(plain(alias))
-
-
-def _tag_problems(placed: Placed, rules: Rules) -> Iterator[str]:
-    item = placed.item
-    for key, value in [("sector", item.sector), ("event", item.event), *(("feature", f) for f in item.features)]:
-        if not _SNAKE.fullmatch(value):
-            yield f"{key} {printable(value, 40)!r} of {item.id} is not snake_case, such as contract_win"
-        elif key == "feature" and rules.features is not None and value not in rules.features:
-            allowed = ", ".join(rules.features)
-            yield f"feature {value!r} of {item.id} is not one of {allowed}{nearest(value, rules.features)}"
-    if len(set(item.features)) != len(item.features):
-        yield f"features of {item.id} name one twice"

@@ -132,5 +132,6 @@ def teacher_problems(folder: Path, placed: list[Placed]) -> list[str]:
         f"{path}: answers {printable(key, 40)!r}, which is no item of the set" for key in answered if key not in ids
     ]
     twice = [f"{path}: answers {key} {n} times" for key, n in answered.items() if n > 1 and key in ids]
-    silent = [f"{path}: has no answer to {key}" for key in sorted(ids - set(answered))]
+    left = sorted(ids - set(answered))
+    silent = [f"{path}: has no answer to {', '.join(left[:3])} ({len(left)} in all)"] if left else []
     return [f"{problem}; generate it again" for problem in [*strange, *twice, *silent]]

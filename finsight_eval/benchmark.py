@@ -2,7 +2,8 @@
 
     benchmarks/news/test.jsonl, dev.jsonl, teacher.jsonl, GUIDELINES.md, manifest.json
 
-In a checkout the sets stand in benchmarks/; an installed wheel carries them below lm-eval's own tasks/finsight/.
+In a checkout the sets stand in benchmarks/; an installed wheel carries them below lm-eval's own tasks/finsight/. The
+public sets of finsight_eval.public are read here, too; they have a test split only.
 `teacher.jsonl` holds the embedded teacher's answers: the reference for `teacher_agreement` unless another teacher's
 answers are named.
 """
@@ -13,10 +14,11 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
-from finsight_eval import jsonl, manifest
+from finsight_eval import jsonl, manifest, public
 from finsight_eval.errors import InputError, nearest
 from finsight_eval.parse import Answer, parse
-from finsight_eval.records import Item, read_items
+from finsight_eval.public import PUBLIC
+from finsight_eval.records import AnyItem, Item, read_items
 
 SPLITS: Final = ("dev", "test")
 
@@ -64,12 +66,24 @@ def read(name: str, split: str) -> list[Item]:
     return read_items(path)
 
 
+def test_items(name: str) -> list[AnyItem]:
+    """Return the test items of a set of ours or of a public one; raises InputError as `read` and `public.read` do."""
+    return [*public.read(name)] if name in PUBLIC else [*read(name, "test")]
+
+
+def test_file(name: str) -> Path:
+    """Return the file that the test items of a set come from; raises InputError where there is none."""
+    return public.locate(name)[0] if name in PUBLIC else folder(name) / "test.jsonl"
+
+
 def teacher_answers(name: str, answers: Path | None) -> dict[str, Answer | None]:
     """Return item id -> the teacher's answer (None where it gave none that keeps the contract) for set `name`.
 
     `answers` is a folder that holds <name>.jsonl, as `distill.generate` writes it; None means the reference that the
-    set carries. Without either the mapping is empty, and agreement with the teacher stays missing.
+    set carries. Without either, as with public sets, the mapping is empty, and agreement stays missing.
     """
+    if name in PUBLIC:
+        return {}
     path = answers / f"{name}.jsonl" if answers else folder(name) / "teacher.jsonl"
     if not path.is_file():
         if answers:

@@ -13,6 +13,7 @@ indexing the tasks of others.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from finsight_eval import benchmark, jsonl, manifest, prompt, stage, suite
 from finsight_eval.errors import InputError, command
+from finsight_eval.gold import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,18 +46,30 @@ def model_args(settings: Suite, inputs: Mapping[str, Path]) -> dict[str, Any]:
     return {"pretrained": str(inputs.get("base", settings.base)), **peft, **settings.model_args}
 
 
+def backend(name: str) -> Any:
+    """Return lm-eval's model class `name`, or the class that "package.module:Class" names."""
+    from lm_eval.api.registry import get_model
+
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        return get_model(name)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"model {name!r} of the suite cannot be had ({error}); `hf` always can") from None
+
+
 def evaluate(settings: Suite, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Run lm-eval on the suite's tasks, write its files and the showcase below `out`, and return task -> metrics.
 
     `inputs` may name the folders "base", "adapter" and "teacher" (its answers to the benchmark).
     """
     from lm_eval import simple_evaluate
-    from lm_eval.api.registry import get_model
     from lm_eval.loggers import EvaluationTracker
     from lm_eval.tasks import TaskManager
 
     arguments, size = model_args(settings, inputs), {"batch_size": settings.batch_size}
-    model = get_model(settings.model).create_from_arg_obj(arguments, size)
+    model = backend(settings.model).create_from_arg_obj(arguments, size)
     metadata = {"teacher": str(inputs["teacher"])} if "teacher" in inputs else {}
     tracker = EvaluationTracker(output_path=str(out))
     results = simple_evaluate(
@@ -110,7 +124,8 @@ def plan(settings: Suite, model: str, run: Path) -> stage.Plan:
         inputs["adapter"] = run / "train" / "adapter"
     if (run / "teacher").is_dir():
         inputs["teacher"] = run / "teacher"
-    sources = {f"benchmark_{name}": path / "test.jsonl" for name, path in benchmark.sets().items()}
+    named = {TASKS[task][0] for task in settings.tasks if task in TASKS}
+    sources = {f"benchmark_{name}": benchmark.test_file(name) for name in sorted(named)}
     sources |= {f"task_{path.stem}": path for path in sorted(tasks_folder().glob("**/*.yaml"))}
     return stage.Plan(
         name=f"eval {model}",

@@ -15,7 +15,7 @@ import numpy as np
 
 from finsight_eval import confusion, stats
 from finsight_eval.errors import InputError
-from finsight_eval.metrics import METRICS, Agreement, Mean, Rate, rate
+from finsight_eval.metrics import METRICS, Agreement, Mean, Paired, Rate, rate, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,14 +71,15 @@ def difference(name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -
     metric = METRICS[name]
     if isinstance(metric, Agreement):
         return _agreement_difference(metric, first, second, generator(name, "paired"))
-    both = [(a, b) for v, w in zip(first, second, strict=True) if None not in (a := metric.of(v), b := metric.of(w))]
+    pairs = zip(values(metric, first), values(metric, second), strict=True)
+    both = [(a, b) for a, b in pairs if a is not None and b is not None]
     if not both:
         return Difference(None, None, None, 0, why="no item for which both models have a value")
-    return _rate_difference(both) if isinstance(metric, Rate) else _mean_difference(both)
+    return _mean_difference(both) if isinstance(metric, Mean) else _rate_difference(both)
 
 
-def _mean(metric: Rate | Mean, verdicts: Sequence[Verdict]) -> Figure:
-    known = [value for value in map(metric.of, verdicts) if value is not None]
+def _mean(metric: Rate | Mean | Paired, verdicts: Sequence[Verdict]) -> Figure:
+    known = [value for value in values(metric, verdicts) if value is not None]
     if not known:
         return Figure(None, None, None, 0, "no item has a value")
     return Figure(rate(known), *stats.wilson(sum(known), len(known)), len(known))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from finsight_eval import benchmark, manifest
 from finsight_eval.errors import InputError, nearest, printable
+from finsight_eval.public import PUBLIC
 
 if TYPE_CHECKING:
-    from finsight_eval.records import Item
+    from finsight_eval.records import AnyItem
 
 #: Task -> benchmark set, and the language of a slice.
 TASKS: Final[dict[str, tuple[str, str | None]]] = {
@@ -20,6 +21,9 @@ TASKS: Final[dict[str, tuple[str, str | None]]] = {
     "finsight_en": ("news", "en"),
     "finsight_zh": ("news", "zh"),
     "finsight_simulated": ("simulated", None),
+    "finsight_counterfactual": ("counterfactual", None),
+    "finsight_adversarial": ("adversarial", None),
+    **{f"finsight_{name}": (name, None) for name in PUBLIC},
 }
 
 
@@ -29,7 +33,7 @@ class Gold:
 
     set: str
     sha256: str
-    items: list[Item]
+    items: list[AnyItem]
 
     def about(self) -> dict[str, str]:
         return {"set": self.set, "sha256": self.sha256}
@@ -40,5 +44,5 @@ def gold_of(task: str) -> Gold:
     if task not in TASKS:
         raise InputError(f"no FinSight task {printable(task)!r}{nearest(task, TASKS)}; there are: {', '.join(TASKS)}")
     name, lang = TASKS[task]
-    items = [item for item in benchmark.read(name, "test") if lang in (None, item.lang)]
-    return Gold(name, manifest.sha256(benchmark.folder(name) / "test.jsonl"), items)
+    items = [item for item in benchmark.test_items(name) if lang in (None, item.lang)]
+    return Gold(name, manifest.sha256(benchmark.test_file(name)), items)

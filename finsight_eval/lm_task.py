@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import benchmark, metrics
 from finsight_eval.errors import InputError
-from finsight_eval.metrics import METRICS, Agreement
-from finsight_eval.prompt import student_prompt
+from finsight_eval.metrics import METRICS, Agreement, Paired
+from finsight_eval.prompt import prompt_of
+from finsight_eval.public import PUBLIC
 from finsight_eval.records import item_of
 from finsight_eval.verdicts import teacher_of, verdict_of
 
@@ -37,10 +38,15 @@ LIVE: Final = (
     *("entity_accuracy", "thinking_rate", "sentiment_accuracy", "sentiment_weighted_f1"),
     *("lenient_parse_rate", "lenient_sentiment_f1", "lenient_risk_accuracy"),
 )
+#: The public sets label sentiment only; _public.yaml lists these.
+LIVE_PUBLIC: Final = (
+    *("json_parse_rate", "sentiment_f1", "sentiment_weighted_f1", "sentiment_accuracy"),
+    *("fingpt_weighted_f1", "thinking_rate", "lenient_parse_rate", "lenient_sentiment_f1"),
+)
 
 
 def load(benchmark_set: str, lang: str | None = None, teacher: str | None = None, **_metadata: Any) -> dict[str, Any]:
-    """Return {"test": documents} for lm-eval's `custom_dataset`.
+    """Return {"test": documents} for lm-eval's `custom_dataset`; `benchmark_set` is a set of ours or a public one.
 
     `teacher` is a folder of teacher's answers, given as `--metadata '{"teacher": "runs/NAME/teacher"}'`; the default
     is the reference that the set carries.
@@ -48,9 +54,11 @@ def load(benchmark_set: str, lang: str | None = None, teacher: str | None = None
     from datasets import Dataset
 
     answers = benchmark.teacher_answers(benchmark_set, Path(teacher) if teacher else None)
-    items = [item for item in benchmark.read(benchmark_set, "test") if lang in (None, item.lang)]
+    items = [item for item in benchmark.test_items(benchmark_set) if lang in (None, item.lang)]
     if not items:
         raise InputError(f"benchmark set {benchmark_set!r} holds no test item in language {lang!r}")
+    if benchmark_set in PUBLIC:
+        return {"test": Dataset.from_list([item.row() for item in items], features=_public_features())}
     docs = []
     for item in items:
         answer = answers.get(item.id)
@@ -73,21 +81,44 @@ def _features() -> Any:
     return Features({**before, "aliases": texts, **after, "order": Value("int64"), "features": texts, **teacher})
 
 
+def _public_features() -> Any:
+    from datasets import Features, Value
+
+    return Features(dict.fromkeys(("id", "lang", "text", "entity", "sentiment"), Value("string")))
+
+
 def to_text(doc: Doc) -> str:
-    return student_prompt(doc["text"])
+    return prompt_of(item_of(doc))
 
 
 def to_target(doc: Doc) -> str:
-    return f"{doc['entity']} | {doc['sentiment']} | {doc['risk_level']}"
+    item = item_of(doc)
+    return " | ".join(label for label in (item.entity, item.sentiment, item.risk_level) if label)
 
 
 def results(doc: Doc, replies: Sequence[str]) -> dict[str, Any]:
     """Return what one reply contributes to each metric: a pair of labels, or a number with NaN for "left out"."""
+    return _results(doc, replies, LIVE)
+
+
+def pair_results(doc: Doc, replies: Sequence[str]) -> dict[str, Any]:
+    """Return the contributions of one member of a counterfactual pair."""
+    return _results(doc, replies, (*LIVE, "pair_consistency"))
+
+
+def public_results(doc: Doc, replies: Sequence[str]) -> dict[str, Any]:
+    """Return the contributions of one reply to an item of a public set."""
+    return _results(doc, replies, LIVE_PUBLIC)
+
+
+def _results(doc: Doc, replies: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     verdict = verdict_of(item_of(doc), replies[0] if isinstance(replies[0], str) else "", teacher_of(doc))
-    return {name: _contribution(METRICS[name], verdict) for name in LIVE}
+    return {name: _contribution(METRICS[name], verdict) for name in names}
 
 
-def _contribution(metric: Metric, verdict: Verdict) -> Pair | float:
+def _contribution(metric: Metric, verdict: Verdict) -> Pair | float | tuple[str, bool]:
+    if isinstance(metric, Paired):
+        return metric.pair(verdict.item) or "", metric.of(verdict)
     if isinstance(metric, Agreement):
         return metric.reference(verdict) or "", metric.said(verdict)
     value = metric.of(verdict)
@@ -102,6 +133,11 @@ def macro_f1(pairs: Sequence[Pair]) -> float:
 def weighted_f1(pairs: Sequence[Pair]) -> float:
     gold, predicted = zip(*pairs, strict=True)
     return metrics.weighted_f1(gold, predicted)
+
+
+def whole_pairs(members: Sequence[tuple[str, bool]]) -> float:
+    """Return the share of pairs with both members right, NaN where no pair is whole."""
+    return mean_where_known([float(right) for right in metrics.by_pair(members)] or [math.nan])
 
 
 def mean_where_known(values: Sequence[float]) -> float:

@@ -4,7 +4,8 @@
 
 To add a metric, add one entry to METRICS: a `Rate` (yes or no per item), a `Mean` (a number from 0 to 1 per item) or an
 `Agreement` (two labels per item and a statistic over their counts). Value, interval, paired difference, report and gate
-follow from the entry. An item for which the entry says None is left out, and n says so.
+follow from the entry. A `Paired` says yes or no of two items that belong together. An item for which the entry says
+None is left out, and n says so.
 
 The functions on plain lists are what lm-eval's aggregation calls: its live table and `score` run the same code.
 """
@@ -20,10 +21,12 @@ from finsight_eval.errors import InputError
 from finsight_eval.grounding import grounding
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.parse import CLOSE, OPEN, Answer
+from finsight_eval.records import pair_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from finsight_eval.records import AnyItem
     from finsight_eval.verdicts import Outcome, Verdict
 
 
@@ -110,7 +113,32 @@ class Agreement:
     answered_only: bool = False
 
 
-Metric = Rate | Mean | Agreement
+@dataclass(frozen=True)
+class Paired:
+    """Yes or no per pair of items: yes where both members are; `pair` names the pair of an item, or None: left out."""
+
+    of: Callable[[Verdict], bool]
+    pair: Callable[[AnyItem], str | None]
+
+
+Metric = Rate | Mean | Agreement | Paired
+
+
+def by_pair(members: Sequence[tuple[str | None, bool]]) -> list[bool]:
+    """Return whether both members are right, for each pair of which both are there, in the order of the first."""
+    pairs: dict[str, list[bool]] = {}
+    for pair, right in members:
+        if pair:
+            pairs.setdefault(pair, []).append(right)
+    return [all(found) for found in pairs.values() if len(found) == 2]
+
+
+def values(metric: Rate | Mean | Paired, verdicts: Sequence[Verdict]) -> Sequence[float | None]:
+    """Return the metric's value for each item, or for each whole pair."""
+    if isinstance(metric, Paired):
+        return by_pair([(metric.pair(v.item), metric.of(v)) for v in verdicts])
+    return [metric.of(v) for v in verdicts]
+
 
 #: In the order in which `macro_f1` takes the classes of plain lists: floats are summed in one order, so that lm-eval's
 #: figure and ours are equal to the last digit.
@@ -132,8 +160,21 @@ def agrees_with_teacher(verdict: Verdict) -> bool | None:
     return verdict.teacher == (sentiment_of(verdict.strict), risk_of(verdict.strict))
 
 
-def names_entity(verdict: Verdict) -> bool:
+def reads_risk(outcome: Outcome, item: AnyItem) -> bool | None:
+    """Tell whether the risk level is the gold one; None where the set labels none."""
+    return None if item.risk_level is None else risk_of(outcome) == item.risk_level
+
+
+def both_labels_right(verdict: Verdict) -> bool:
+    gold = (verdict.item.sentiment, verdict.item.risk_level)
+    return gold == (sentiment_of(verdict.strict), risk_of(verdict.strict))
+
+
+def names_entity(verdict: Verdict) -> bool | None:
+    """Tell whether the entity is the gold one; None where the set names none, or gave it with the text."""
     said = verdict.strict
+    if verdict.item.entity is None or verdict.item.risk_level is None:
+        return None
     return isinstance(said, Answer) and entity_matches(said.entity, verdict.item.entity, verdict.item.aliases)
 
 
@@ -148,14 +189,19 @@ METRICS: Final[dict[str, Metric]] = {
     "sentiment_f1": Agreement(
         lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict), confusion.macro_f1, _SENTIMENTS
     ),
-    "risk_accuracy": Rate(lambda v: risk_of(v.strict) == v.item.risk_level),
+    "risk_accuracy": Rate(lambda v: reads_risk(v.strict, v.item)),
     "teacher_agreement": Rate(agrees_with_teacher),
     # Beside them.
     "entity_accuracy": Rate(names_entity),
+    "pair_consistency": Paired(both_labels_right, lambda item: pair_of(item.id)),
     "thinking_rate": Rate(lambda v: has_thinking(v.reply or "")),
     "sentiment_accuracy": Rate(lambda v: sentiment_of(v.strict) == v.item.sentiment),
     "sentiment_weighted_f1": Agreement(
         lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict), confusion.weighted_f1, _SENTIMENTS
+    ),
+    # What FinGPT's scorer would show, which takes an unreadable answer for the majority class of the public sets.
+    "fingpt_weighted_f1": Agreement(
+        lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict) or "Neutral", confusion.weighted_f1, _SENTIMENTS
     ),
     "risk_kappa": Agreement(
         lambda v: v.item.risk_level, lambda v: risk_of(v.strict), confusion.quadratic_kappa, RISK_LEVELS, True
@@ -173,6 +219,6 @@ METRICS: Final[dict[str, Metric]] = {
     "lenient_sentiment_f1": Agreement(
         lambda v: v.item.sentiment, lambda v: sentiment_of(v.lenient), confusion.macro_f1, _SENTIMENTS
     ),
-    "lenient_risk_accuracy": Rate(lambda v: risk_of(v.lenient) == v.item.risk_level),
+    "lenient_risk_accuracy": Rate(lambda v: reads_risk(v.lenient, v.item)),
 }
 HEADLINE: Final = ("json_parse_rate", "sentiment_f1", "risk_accuracy", "teacher_agreement")

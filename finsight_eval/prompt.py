@@ -13,6 +13,7 @@ Decisions, each with its reason (and a test that bears its name):
 * One reminder of the form follows the news: hostile text does not have the last word, and a small model that is one
   sentence away from the instruction keeps to it on wordings that it has not been trained on.
 * "<|" in the news is broken up: tokenizers read chat markers inside content, so a news text could end its own turn.
+* An entity that is given (public sets label one of several) stands before the news: nothing in a text can pose as it.
 * The JSON is shown with its keys and without an example verdict: an example's labels pull the answers towards them.
 """
 
@@ -21,8 +22,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from finsight_eval.records import PublicItem
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from finsight_eval.records import AnyItem
 
 Message = dict[str, str]
 
@@ -46,6 +51,7 @@ Low: no material new downside. The two labels are independent of each other.
 - entity: where several are named, the one whose consequences the news is about.
 - Quote in <thinking> the facts and figures that decide, and none that the news does not contain."""
 
+_ENTITY_MARKER: Final = "\n\nThe company or asset to judge: "
 _NEWS_MARKER: Final = "\n\nNews:\n"
 _REMINDER: Final = "\n\nReply with <thinking> first, then the JSON object."
 
@@ -55,9 +61,18 @@ def defused(news: str) -> str:
     return news.replace("<|", "< |").replace("|>", "| >")
 
 
-def student_prompt(news: str) -> str:
-    """Return the one user message that the student is trained on and evaluated with."""
-    return f"{_SHARED}{_NEWS_MARKER}{defused(news)}{_REMINDER}"
+def student_prompt(news: str, entity: str | None = None) -> str:
+    """Return the one user message that the student is trained on and evaluated with.
+
+    `entity` names whom to judge where the task gives it (some public sets do); by default the model chooses.
+    """
+    given = f"{_ENTITY_MARKER}{defused(' '.join(entity.split()))}" if entity else ""
+    return f"{_SHARED}{given}{_NEWS_MARKER}{defused(news)}{_REMINDER}"
+
+
+def prompt_of(item: AnyItem) -> str:
+    """Return the student's prompt for a benchmark item; a public set's item may name whom to judge."""
+    return student_prompt(item.text, item.entity if isinstance(item, PublicItem) else None)
 
 
 def teacher_prompt(news: str) -> str:
@@ -84,5 +99,6 @@ def news_in(conversation: Sequence[Message]) -> str:
 
 
 def fingerprint() -> str:
-    """Return a short hash of both prompts: equal hashes mean equal prompts."""
-    return hashlib.sha256(f"{student_prompt('')}\0{teacher_prompt('')}".encode()).hexdigest()[:12]
+    """Return a short hash of all prompts: equal hashes mean equal prompts."""
+    prompts = (student_prompt(""), teacher_prompt(""), student_prompt("", "?"))
+    return hashlib.sha256("\0".join(prompts).encode()).hexdigest()[:12]

@@ -2,12 +2,14 @@
 
 {"id": "news-en-001", "lang": "en", "text": "...", "entity": "NVIDIA", "aliases": ["NVDA"], "sentiment": "Positive",
  "risk_level": "Low", "sector": "semiconductors", "event": "contract_win", "order": 1, "features": ["numbers"]}
+{"id": "tfns-17", "lang": "en", "text": "...", "entity": null, "sentiment": "Neutral"}    (of a public set)
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, get_type_hints
 
 from finsight_eval import jsonl
 from finsight_eval.errors import InputError, nearest, printable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 LANGUAGES: Final = ("en", "zh")
 ORDERS: Final = (1, 2, 3)
+_PAIR: Final = re.compile(r"(cf-[a-z]+-\d+)-[ab]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,40 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicItem:
+    """One row of a public set, which labels sentiment only; what it does not label is None and counts in no figure.
+
+    `entity` is the company whose sentiment the set labels, given to the model with the text; None: the text as a whole.
+    """
+
+    id: str
+    lang: str
+    text: str
+    entity: str | None
+    sentiment: str
+
+    aliases: ClassVar[tuple[str, ...]] = ()
+    features: ClassVar[tuple[str, ...]] = ()
+    risk_level: ClassVar[None] = None
+    sector: ClassVar[None] = None
+    event: ClassVar[None] = None
+    order: ClassVar[None] = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the JSON row."""
+        return asdict(self)
+
+
+AnyItem = Item | PublicItem
+
+
+def pair_of(identity: str) -> str | None:
+    """Return the pair of a counterfactual item ("cf-en-001" for "cf-en-001-a"), None for any other item."""
+    found = _PAIR.fullmatch(identity)
+    return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """One corpus row: a raw text, without any label that a teacher could see."""
 
@@ -56,7 +93,12 @@ _ALLOWED: Final[dict[str, tuple[Any, ...]]] = {
     "risk_level": RISK_LEVELS,
     "order": ORDERS,
 }
-_SHAPES: Final = {str: "a string", int: "an integer", tuple[str, ...]: "a list of strings"}
+_SHAPES: Final = {
+    str: "a string",
+    int: "an integer",
+    tuple[str, ...]: "a list of strings",
+    str | None: "a string or null",
+}
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -66,8 +108,9 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def row_problem(row: dict[str, Any], kind: type) -> str | None:
-    """Return what is wrong with `row` as a `kind` (Item or News), or None: the first problem, in words."""
-    hints = get_type_hints(kind)
+    """Return what is wrong with `row` as a `kind` (Item, PublicItem or News), or None: the first problem, in words."""
+    names = [field.name for field in fields(kind)]
+    hints = {name: shape for name, shape in get_type_hints(kind).items() if name in names}
     for key in row:
         if key not in hints:
             return f"unknown key {printable(key, 40)!r}{nearest(key, hints)}; allowed: {', '.join(hints)}"
@@ -82,7 +125,7 @@ def row_problem(row: dict[str, Any], kind: type) -> str | None:
             return (
                 f"{key} {printable(str(value), 40)!r} is not one of {', '.join(allowed)}{nearest(str(value), allowed)}"
             )
-        if shape is str and not value.strip():
+        if isinstance(value, str) and not value.strip():
             return f"{key} is empty"
     return None
 
@@ -91,9 +134,14 @@ def _made(row: dict[str, Any], kind: type) -> Any:
     return kind(**{f.name: tuple(v) if isinstance(v := row[f.name], list) else v for f in fields(kind)})
 
 
-def item_of(row: dict[str, Any]) -> Item:
+def kind_of(row: dict[str, Any]) -> type[AnyItem]:
+    """Return what `row` claims to be: a row without any key on risk is one of a public set."""
+    return Item if "risk_level" in row or "order" in row else PublicItem
+
+
+def item_of(row: dict[str, Any]) -> AnyItem:
     """Return the item in a checked row; further keys, such as the teacher's verdict, are left aside."""
-    item: Item = _made(row, Item)
+    item: AnyItem = _made(row, kind_of(row))
     return item
 
 

@@ -14,6 +14,8 @@ from finsight_eval import manifest, metrics, stage, suite
 from finsight_eval.errors import command
 from finsight_eval.gate_page import checks_table
 from finsight_eval.jsonl import write_bytes, write_text
+from finsight_eval.public import PUBLIC
+from finsight_eval.published import published_table
 from finsight_eval.report_answer import answer
 from finsight_eval.report_data import COMPARED, MODELS, OPTIONAL, REQUIRED, STAGES, TASK_TITLES, Run, read_run
 from finsight_eval.report_making import making
@@ -35,6 +37,7 @@ def page(run: Run, pictures: Sequence[str]) -> str:
     sections = [
         ("The gate's verdict", checks_table(run.gate["checks"])),
         ("Figures", _figures(run, pictures)),
+        *_published(run),
         ("Training", _picture(run, pictures, "loss.png", "Training loss by step", "no train/loss.jsonl in the run")),
         ("What is taken for what", _confusions(run, pictures)),
         ("Replies that could not be read", reasons_table(run)),
@@ -52,6 +55,12 @@ def page(run: Run, pictures: Sequence[str]) -> str:
 def _figures(run: Run, pictures: Sequence[str]) -> str:
     chart = _picture(run, pictures, "intervals.png", "Headline figures with 95 % intervals", "no figures")
     return f"{_READING}\n\n{_each(run, headline_table)}\n\n{chart}"
+
+
+def _published(run: Run) -> list[tuple[str, str]]:
+    """Return the section on published figures where the run measured a public set."""
+    sets = [name for name in PUBLIC if f"finsight_{name}" in run.tasks()]
+    return [("Published figures on the public sets", published_table(sets))] if sets else []
 
 
 def _confusions(run: Run, pictures: Sequence[str]) -> str:
@@ -83,7 +92,8 @@ def draw(run: Run, folder: Path) -> list[str]:
     panels = {}
     for task in run.tasks():
         cards = {model: card for model in MODELS if (card := run.card(model, task))}
-        shown = {model: {name: card["metrics"][name] for name in names} for model, card in cards.items()}
+        known = [name for name in names if any(card["metrics"][name]["n"] for card in cards.values())]
+        shown = {model: {name: card["metrics"][name] for name in known} for model, card in cards.items()}
         panels[f"{TASK_TITLES.get(task, task)}, n {cards['adapter']['n']}"] = shown
     draw_intervals(folder / "intervals.png", panels)
     if run.losses:

@@ -1,4 +1,4 @@
-"""The report's first paragraph: is it better, by how much, how sure are we, and may it ship?
+"""The report's first lines: is it better, by how much, how sure are we, and may it ship?
 
     **Yes, the adapter is better than its base, on both sets.** Simulated news (300 items): sentiment F1 rose from 0.004
     to 0.891 (+0.885, 95 % interval +0.845 to +0.919) ...
@@ -79,19 +79,20 @@ def verdict_sentence(changes: set[Change], *, above_floor: bool) -> str:
 
 
 def answer(run: Run) -> str:
-    """Return the paragraph."""
+    """Return the paragraph, and a line for each task."""
     found = differences(run)
     changes = {change_of(one) for metrics in found.values() for one in metrics.values()}
     above_floor = not any(not_above_floor(run, task) for task in run.tasks())
-    sentences = [verdict_sentence(changes, above_floor=above_floor)]
+    lines = []
     for task in run.tasks():
-        sentences.append(_task_sentence(run, task, found[task]) if task in found else _missing_sentence(task))
-        sentences += [_form_sentence(run, task), _floor_sentence(run, task)]
-    return " ".join([*filter(None, sentences), ship_sentence(run.gate)])
+        first = _task_sentence(run, task, found[task]) if task in found else _missing_sentence(task)
+        lines.append(" ".join(filter(None, ["-", first, _form_sentence(run, task), _floor_sentence(run, task)])))
+    head = f"{verdict_sentence(changes, above_floor=above_floor)} {ship_sentence(run.gate)}"
+    return "\n\n".join([head, "\n".join(lines)])
 
 
 def _task_sentence(run: Run, task: str, found: dict[str, Difference]) -> str:
-    phrases = [_phrase(run, task, metric, one) for metric, one in found.items()]
+    phrases = [_phrase(run, task, metric, one) for metric, one in found.items() if one.n]
     n = len(run.verdicts["adapter"][task])
     return f"{TASK_TITLES.get(task, task)} ({n} items): {'; '.join(phrases)}."
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import jsonl, manifest
 from finsight_eval.parse import Answer, parse
+from finsight_eval.public import PUBLIC
 from finsight_eval.scorecard import scored
 from finsight_eval.verdicts import Verdict, read_verdicts
 
@@ -52,6 +53,9 @@ TASK_TITLES: Final = {
     "finsight_en": "Hand-written news, English",
     "finsight_zh": "Hand-written news, Chinese",
     "finsight_simulated": "Simulated news",
+    "finsight_counterfactual": "Counterfactual pairs",
+    "finsight_adversarial": "Hostile news",
+    **{f"finsight_{name}": known.title for name, known in PUBLIC.items()},
 }
 
 

@@ -32,11 +32,16 @@ def task_heading(run: Run, task: str) -> str:
 
 
 def headline_table(run: Run, task: str) -> str:
-    """Return all metrics of a task by model, with the paired difference; the headline metrics are bold."""
+    """Return the metrics of a task by model, with the paired difference; the headline metrics are bold.
+
+    A metric that does not apply to the task's items, such as risk on a set that labels sentiment only, is left out.
+    """
     n = run.scores["adapter"]["tasks"][task]["n"]
     floors = majority_floors(run.verdicts["adapter"][task])
     rows = []
     for name in metrics.METRICS:
+        if not any(_items_of(run, model, task, name) for model in MODELS):
+            continue
         cells = [_cell(run, model, task, name, n) for model in MODELS]
         title = f"**{name}**" if name in metrics.HEADLINE else name
         floor = f"{floors[name]:.3f}" if name in floors else ""
@@ -50,6 +55,12 @@ def _cell(run: Run, model: str, task: str, name: str, n: int) -> str:
     if model == "teacher" and name.startswith("teacher_"):
         return "n/a (the teacher itself)"
     return shown(card["metrics"].get(name) if card else None, n)
+
+
+def _items_of(run: Run, model: str, task: str, name: str) -> int:
+    """Return the number of items behind a figure: 0 where it is missing."""
+    card = run.card(model, task)
+    return int(card["metrics"].get(name, {}).get("n", 0)) if card else 0
 
 
 def _difference_cell(run: Run, task: str, name: str, n: int) -> str:
@@ -71,13 +82,14 @@ def majority_floors(verdicts: Sequence[Verdict]) -> dict[str, float]:
     """Return what always giving the most frequent gold label would score: the least that a useful model exceeds."""
     if not verdicts:
         return {}
-    sentiments, risks = [v.item.sentiment for v in verdicts], [v.item.risk_level for v in verdicts]
+    sentiments = [v.item.sentiment for v in verdicts]
+    risks = [v.item.risk_level for v in verdicts if v.item.risk_level is not None]
     same = [_most_frequent(sentiments)] * len(sentiments)
-    return {
+    risk = {"risk_accuracy": metrics.accuracy(risks, [_most_frequent(risks)] * len(risks))} if risks else {}
+    return risk | {
         "sentiment_f1": metrics.macro_f1(sentiments, same),
         "sentiment_accuracy": metrics.accuracy(sentiments, same),
         "sentiment_weighted_f1": metrics.weighted_f1(sentiments, same),
-        "risk_accuracy": metrics.accuracy(risks, [_most_frequent(risks)] * len(risks)),
     }
 
 

@@ -58,7 +58,7 @@ def _saturated(run: Run, task: str) -> Iterator[str]:
 
 
 def _copied(verdicts: list[Verdict]) -> Iterator[str]:
-    labels: dict[str, tuple[Callable[[Outcome], str | None], Callable[[Verdict], str]]] = {
+    labels: dict[str, tuple[Callable[[Outcome], str | None], Callable[[Verdict], str | None]]] = {
         "sentiment": (sentiment_of, lambda v: v.item.sentiment),
         "risk_level": (risk_of, lambda v: v.item.risk_level),
     }

@@ -14,6 +14,7 @@ from finsight_eval.escape import fenced, inline
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.metrics import names_entity
 from finsight_eval.parse import Answer, Unparsed, parse
+from finsight_eval.records import Item
 from finsight_eval.report_data import COMPARED
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def _reading(reply: str) -> str:
 
 
 def severity(verdict: Verdict) -> int:
-    """Return how wrong an answer is: the steps between gold and answer on both scales, plus one for another entity."""
-    said = verdict.strict
-    if not isinstance(said, Answer):
+    """Return how wrong an answer is: the steps between gold and answer on both scales, plus one for another entity.
+
+    0 for an item of a public set: other people's texts do not go into a report.
+    """
+    said, gold = verdict.strict, verdict.item
+    if not isinstance(said, Answer) or not isinstance(gold, Item):
         return 0
-    gold = verdict.item
     steps = abs(SENTIMENTS.index(said.sentiment) - SENTIMENTS.index(gold.sentiment))
     steps += abs(RISK_LEVELS.index(said.risk_level) - RISK_LEVELS.index(gold.risk_level))
     return steps + (not names_entity(verdict))
@@ -71,7 +74,7 @@ def worst_errors(run: Run) -> str:
 
 def _error(verdict: Verdict) -> str:
     item, said = verdict.item, verdict.strict
-    assert isinstance(said, Answer)  # noqa: S101 - only answers have a severity
+    assert isinstance(said, Answer) and isinstance(item, Item)  # noqa: S101, PT018 - others have no severity
     gold = f"{inline(item.entity)}, {item.sentiment}, risk {item.risk_level}"
     found = f"{inline(said.entity)}, {said.sentiment}, risk {said.risk_level}"
     return (

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from finsight_eval import prompt
 from finsight_eval.errors import InputError, printable
 from finsight_eval.jsonl import dumps
-from finsight_eval.records import Item, item_of, row_problem
+from finsight_eval.records import item_of, kind_of, row_problem
 from finsight_eval.verdicts import TEACHER_KEYS, Verdict, failed_verdict, teacher_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from finsight_eval.records import AnyItem
 
 _NAME = re.compile(r"samples_(?P<task>.+)_\d{4}-\d{2}-\d{2}T[\d.\-]+")
 NO_REPLY: Final = "no reply text in the sample"
@@ -71,7 +73,7 @@ def read_samples(path: Path) -> Samples:
                 "give the samples of one run"
             )
         verdicts[doc_id] = (number, verdict)
-        ours = ours and prompt.student_prompt(verdict.item.text) in _asked(row)
+        ours = ours and prompt.prompt_of(verdict.item) in _asked(row)
     if first is None:
         raise InputError(f"{path}: holds no samples; an empty set has no figures")
     ordered = [verdict for _, (_, verdict) in sorted(verdicts.items())]
@@ -109,8 +111,8 @@ def _sample(row: dict[str, Any], where: str) -> tuple[int, Verdict]:
     return doc_id, failed_verdict(item, NO_REPLY, teacher) if reply is None else verdict_of(item, reply, teacher)
 
 
-def _item(row: dict[str, Any], where: str) -> Item:
-    if problem := row_problem(row, Item):
+def _item(row: dict[str, Any], where: str) -> AnyItem:
+    if problem := row_problem(row, kind_of(row)):
         raise InputError(f"{where}: doc: {problem}; score samples of the FinSight tasks")
     try:
         dumps(row).encode()
@@ -148,7 +150,7 @@ def _asked(row: dict[str, Any]) -> str:
         return context
 
 
-def check_gold(verdicts: Sequence[Verdict], items: Sequence[Item], where: str) -> None:
+def check_gold(verdicts: Sequence[Verdict], items: Sequence[AnyItem], where: str) -> None:
     """Raise InputError for a sample whose document is not, key for key, the benchmark's row of that id."""
     known = {item.id: item for item in items}
     for verdict in verdicts:

@@ -24,7 +24,7 @@ from finsight_eval.verdicts import failed_verdict, verdict_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from finsight_eval.records import Item
+    from finsight_eval.records import AnyItem
     from finsight_eval.verdicts import Verdict
 
 MODELS: Final = (*suite.MODELS, "teacher")
@@ -77,7 +77,7 @@ def teacher_samples(task: str, gold: Gold, path: Path) -> Samples:
     return Samples(task, verdicts, prompt.fingerprint(), {})
 
 
-def _teacher_verdict(item: Item, row: jsonl.Row) -> Verdict:
+def _teacher_verdict(item: AnyItem, row: jsonl.Row) -> Verdict:
     reply = row.get("reply")
     if isinstance(reply, str):
         return verdict_of(item, reply)
@@ -91,7 +91,7 @@ def _model_plan(run: Path, model: str, tasks: Sequence[str]) -> stage.Plan:
         folder=run / "score" / model,
         module="finsight_eval.score",
         inputs={"answers": source},
-        sources={task: benchmark.folder(TASKS[task][0]) / "test.jsonl" for task in tasks if task in TASKS},
+        sources={task: benchmark.test_file(TASKS[task][0]) for task in tasks if task in TASKS},
         settings={"model": model, "tasks": list(tasks), "prompt": prompt.fingerprint()},
     )
 
@@ -151,7 +151,7 @@ def score_recipe(recipe: str, runs: Path) -> None:
 def score_files(paths: Sequence[Path], benchmark_file: Path | None, out: Path | None) -> None:
     """Score sample files given one by one, print their figures and, with `out`, write them."""
     given = (
-        Gold(benchmark_file.stem, manifest.sha256(benchmark_file), read_items(benchmark_file))
+        Gold(benchmark_file.stem, manifest.sha256(benchmark_file), [*read_items(benchmark_file)])
         if benchmark_file
         else None
     )

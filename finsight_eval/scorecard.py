@@ -41,13 +41,15 @@ def scorecard(verdicts: Sequence[Verdict], n_total: int | None) -> dict[str, Any
     if not counted:
         missing = Figure(None, None, None, 0, "no item has a reply").row()
         return card | {"metrics": dict.fromkeys(METRICS, missing), "errors": _errors(verdicts)}
-    sentiment, risk = _sentiment_counts(counted), _risk_counts(counted)
+    counts = {"sentiment": (_sentiment_counts(counted), SENTIMENTS)}
+    if risky := [v for v in counted if v.item.risk_level is not None]:  # public sets label sentiment only
+        counts["risk_level"] = (_risk_counts(risky), RISK_LEVELS)
     return card | {
         "metrics": {name: figure(name, counted).row() for name in METRICS},
         "reasons": _reasons(counted),
         "errors": _errors(verdicts),
-        "confusion": {"sentiment": _table(sentiment, SENTIMENTS), "risk_level": _table(risk, RISK_LEVELS)},
-        "classes": {"sentiment": _by_class(sentiment, SENTIMENTS), "risk_level": _by_class(risk, RISK_LEVELS)},
+        "confusion": {name: _table(*found) for name, found in counts.items()},
+        "classes": {name: _by_class(*found) for name, found in counts.items()},
         "slices": slice_figures(counted),
     }
 
@@ -60,7 +62,7 @@ def _sentiment_counts(verdicts: Sequence[Verdict]) -> confusion.Counts:
 
 def _risk_counts(verdicts: Sequence[Verdict]) -> confusion.Counts:
     return confusion.confusion(
-        [v.item.risk_level for v in verdicts], [risk_of(v.strict) for v in verdicts], RISK_LEVELS
+        [v.item.risk_level or "" for v in verdicts], [risk_of(v.strict) for v in verdicts], RISK_LEVELS
     )
 
 

@@ -12,26 +12,26 @@ from finsight_eval.figures import figure
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from finsight_eval.records import Item
+    from finsight_eval.records import AnyItem
     from finsight_eval.verdicts import Verdict
 
 METRICS: Final = ("json_parse_rate", "sentiment_f1", "risk_accuracy", "entity_accuracy")
 _CHINESE_WEIGHT: Final = 3  # a Chinese character says about as much as three Latin ones
 
 
-def length_of(item: Item) -> str:
+def length_of(item: AnyItem) -> str:
     """Return the length class of a news text, counted in Latin characters."""
     characters = len(item.text) * (_CHINESE_WEIGHT if item.lang == "zh" else 1)
     return "short (below 160)" if characters < 160 else "middle (160-320)" if characters <= 320 else "long (above 320)"
 
 
-SLICES: Final[dict[str, Callable[[Item], Sequence[str]]]] = {
+SLICES: Final[dict[str, Callable[[AnyItem], Sequence[str]]]] = {
     "lang": lambda item: (item.lang,),
-    "order": lambda item: (str(item.order),),
+    "order": lambda item: (str(item.order),) if item.order else (),
     "length": lambda item: (length_of(item),),
     "feature": lambda item: item.features,
-    "sector": lambda item: (item.sector,),
-    "event": lambda item: (item.event,),
+    "sector": lambda item: (item.sector,) if item.sector else (),
+    "event": lambda item: (item.event,) if item.event else (),
 }
 
 

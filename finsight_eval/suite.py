@@ -26,7 +26,7 @@ class Suite:
     Attributes:
         base: a folder, a Hugging Face id, or "trained": the base as training saw it, quantised and dequantised
             (runs/NAME/train/base). The adapter is the one that the training stage of the same name made.
-        model: lm-eval's name of the backend, such as "hf".
+        model: lm-eval's name of the backend, such as "hf", or a class of one's own as "package.module:Class".
         model_args: further arguments of that backend.
         batch_size: prompts generated at a time.
         showcase: news texts that the report shows before and after training; they carry no label and no score.

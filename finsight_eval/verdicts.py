@@ -17,7 +17,7 @@ from finsight_eval import jsonl
 from finsight_eval.errors import InputError, printable
 from finsight_eval.lenient import parse_lenient
 from finsight_eval.parse import Answer, Failed, Reason, Unparsed, parse
-from finsight_eval.records import Item, item_of
+from finsight_eval.records import AnyItem, item_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ class Labels(NamedTuple):
 class Verdict:
     """One model's reply to one item, and how it was read; `teacher` is None where the teacher has no answer."""
 
-    item: Item
+    item: AnyItem
     reply: str | None
     strict: Outcome
     lenient: Outcome
@@ -62,12 +62,12 @@ def teacher_of(doc: dict[str, Any]) -> Labels | None:
     return Labels(sentiment, risk_level) if sentiment and risk_level else None
 
 
-def verdict_of(item: Item, reply: str, teacher: Labels | None = None) -> Verdict:
+def verdict_of(item: AnyItem, reply: str, teacher: Labels | None = None) -> Verdict:
     """Return the verdict on a reply that arrived, whatever it says."""
     return Verdict(item, reply, parse(reply), parse_lenient(reply), teacher)
 
 
-def failed_verdict(item: Item, error: str, teacher: Labels | None = None) -> Verdict:
+def failed_verdict(item: AnyItem, error: str, teacher: Labels | None = None) -> Verdict:
     """Return the verdict on a request without a reply: counted, never scored."""
     return Verdict(item, None, Failed(error), Failed(error), teacher)
 

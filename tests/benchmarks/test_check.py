@@ -11,7 +11,8 @@ import pytest
 from benchmarks import check, sets
 from benchmarks.counts import counts_of, spread_problems
 from benchmarks.duplicates import duplicate_problems, jaccard, shingles
-from benchmarks.rules import FEATURES, RULES, row_problems
+from benchmarks.row_rules import row_problems
+from benchmarks.rules import FEATURES, RULES
 from finsight_eval import jsonl
 
 CANARY = "canary GUID 00000000-0000-4000-8000-000000000000\n"
@@ -178,10 +179,12 @@ def test_a_thin_set_is_refused(tmp_path: Path) -> None:
     """Each count below its least is reported with both figures, and one that is reached is not."""
     folder = written(tmp_path / "news", line(ROW))
     found = list(spread_problems(folder, counts_of(sets.read_set(folder)[0]), RULES["news"]))
-    assert f"{folder}: 1 rows with rows test/en, at least 44 are needed" in found
-    assert f"{folder}: 0 rows with labels Neutral/High, at least 5 are needed" in found
+    assert f"{folder}: 1 rows with rows test/en, at least 208 are needed" in found
+    assert f"{folder}: 0 rows with labels Neutral/High, at least 15 are needed" in found
     assert f"{folder}: 1 different values of sector, at least 14 are needed" in found
-    assert len(found) == len(RULES["news"].least) + len(RULES["news"].least_distinct)
+    assert f"{folder}: Negative has 100% of the rows of test, 25% to 42% are allowed" in found
+    shares = [one for one in found if "are allowed" in one]
+    assert len(found) == len(RULES["news"].least) + len(RULES["news"].least_distinct) + len(shares)
 
 
 def test_an_unknown_set_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,7 +196,10 @@ def test_an_unknown_set_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_set_without_rules_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder whose name has no rules is an error and is not passed over."""
     assert check.main([str(written(tmp_path / "novel", line(ROW)))]) == 2
-    assert "no rules for this set; sets with rules: news, simulated" in capsys.readouterr().err
+    assert (
+        "no rules for this set; sets with rules: news, counterfactual, adversarial, simulated"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_predecessors_showcase_is_no_item() -> None:

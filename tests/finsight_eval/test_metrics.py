@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,7 +90,8 @@ def test_unaligned_lists_and_unknown_labels_are_refused() -> None:
 
 
 def verdicts(reply_of: Callable[[Item], str], size: int = 60) -> list[Verdict]:
-    items = [make_item(number) for number in range(size)]
+    """Return verdicts on items that are members of pairs, so that every metric has something to say."""
+    items = [make_item(number, id=f"cf-en-{number // 2:03}-{'ab'[number % 2]}") for number in range(size)]
     return [verdict_of(item, reply_of(item), Labels(item.sentiment, item.risk_level)) for item in items]
 
 
@@ -105,9 +107,55 @@ def test_perfect_replies_score_one_on_every_metric(name: str) -> None:
 def test_unreadable_replies_score_nought_and_never_one(reply: str) -> None:
     """Nothing readable: parse rate and every score 0, statistics over the answered items missing."""
     found = {name: figure(name, verdicts(lambda _: reply)) for name in METRICS}
-    zero = set(METRICS) - {"risk_kappa", "teacher_kappa_sentiment", "grounding"}
+    missing = {"risk_kappa", "teacher_kappa_sentiment", "grounding"}
+    zero = set(METRICS) - missing - {"fingpt_weighted_f1"}
     assert {name for name in METRICS if found[name].value == 0.0} == zero
-    assert all(found[name].value is None and found[name].why for name in set(METRICS) - zero)
+    assert all(found[name].value is None and found[name].why for name in missing)
+
+
+def test_fingpts_scoring_rewards_silence() -> None:
+    """An unreadable answer counts as Neutral there: the figure of a model that says nothing is not 0."""
+    silent = verdicts(lambda _: "")
+    gold = [v.item.sentiment for v in silent]
+    assert figure("fingpt_weighted_f1", silent).value == metrics.weighted_f1(gold, ["Neutral"] * len(gold)) > 0
+    assert figure("sentiment_weighted_f1", silent).value == 0.0
+
+
+def wrong_label(item: Item) -> str:
+    return gold_reply(replace(item, sentiment="Neutral" if item.sentiment != "Neutral" else "Positive"))
+
+
+@pytest.mark.parametrize(
+    ("reply_of", "value", "n"),
+    [
+        (gold_reply, 1.0, 30),
+        (lambda item: gold_reply(item) if item.id.endswith("a") else wrong_label(item), 0.0, 30),
+        (lambda item: gold_reply(item) if item.id < "cf-en-010" else wrong_label(item), 1 / 3, 30),
+        (lambda item: gold_reply(replace(item, entity="Someone Else")), 1.0, 30),
+        (lambda item: gold_reply(item) if item.id < "cf-en-015" else "no answer", 0.5, 30),
+    ],
+)
+def test_a_pair_counts_where_both_members_are_right(reply_of: Callable[[Item], str], value: float, n: int) -> None:
+    """One right answer of two is none; n counts pairs, and the entity is not part of it."""
+    found = figure("pair_consistency", verdicts(reply_of))
+    assert found.value == pytest.approx(value)
+    assert found.n == n
+
+
+def test_half_a_pair_is_left_out() -> None:
+    """A pair of which one member was not evaluated is in no figure, and no pair at all is a missing figure."""
+    some = verdicts(gold_reply)[:7]
+    assert figure("pair_consistency", some).n == 3
+    assert figure("pair_consistency", some[:1]).value is None
+
+
+def test_pairs_of_two_models_are_compared_pair_by_pair() -> None:
+    """Ten pairs gained by the second model of thirty: a third, with McNemar's p over pairs."""
+    first, second = verdicts(lambda item: gold_reply(item) if item.id < "cf-en-020" else ""), verdicts(gold_reply)
+    found = difference("pair_consistency", first, second)
+    assert found.value == pytest.approx(1 / 3)
+    assert found.n == 30
+    assert found.p == pytest.approx(2 * 0.5**10)
 
 
 def test_agreement_leaves_out_items_that_the_teacher_did_not_answer() -> None:

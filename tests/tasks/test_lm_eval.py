@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from finsight_eval import benchmark, lm_task
+from finsight_eval import benchmark, lm_task, metrics
 from finsight_eval.evaluate import tasks_folder
 from finsight_eval.grounding import grounding
-from finsight_eval.metrics import METRICS, Agreement, Mean
+from finsight_eval.metrics import METRICS, Agreement, Mean, Paired
 from finsight_eval.parse import Answer, parse, render
-from finsight_eval.prompt import student_prompt
+from finsight_eval.prompt import prompt_of, student_prompt
+from finsight_eval.public import PUBLIC
 from finsight_eval.records import Item, item_of
 from finsight_eval.verdicts import Labels, verdict_of
 
 ROOT = Path(__file__).parents[2]
-TASKS = {"finsight": "news", "finsight_en": "news", "finsight_zh": "news", "finsight_simulated": "simulated"}
+TASKS = {
+    "finsight": "news",
+    "finsight_en": "news",
+    "finsight_zh": "news",
+    "finsight_simulated": "simulated",
+    "finsight_counterfactual": "counterfactual",
+    "finsight_adversarial": "adversarial",
+}
 
 
 def perfect(item: Item) -> str:
-    """Return the reply of a model that knows the gold: its reasoning repeats the news."""
-    return render(Answer(item.text, item.entity, item.sentiment, item.risk_level))
+    """Return the reply of a model that knows the gold: its reasoning repeats the news, tags of the contract apart."""
+    return render(Answer(re.sub(r"</?thinking>", "", item.text), item.entity, item.sentiment, item.risk_level))
+
+
+def as_item(doc: Any) -> Item:
+    item = item_of(doc)
+    assert isinstance(item, Item)
+    return item
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +52,41 @@ def manager() -> Any:
 
 def test_every_task_file_is_loaded(manager: Any) -> None:
     """lm-eval skips a broken YAML in silence; here each must build, under its own name and the common tag."""
-    files = {path.stem for path in (ROOT / "tasks" / "finsight").glob("*.yaml")} - {"_finsight"}
-    assert files == set(TASKS) == set(manager.all_subtasks)
+    files = {path.stem for path in (ROOT / "tasks" / "finsight").glob("[!_]*.yaml")}
+    assert files == {*TASKS, *(f"finsight_{name}" for name in PUBLIC)} == set(manager.all_subtasks)
     loaded = manager.load("finsight_all")["tasks"]
     assert set(loaded) == set(TASKS)
     for name, task in loaded.items():
-        assert set(task.aggregation()) == set(lm_task.LIVE), name
+        pairs = {"pair_consistency"} if name == "finsight_counterfactual" else set()
+        assert set(task.aggregation()) == {*lm_task.LIVE, *pairs}, name
         assert task.config.generation_kwargs["until"] == []
         assert task.config.generation_kwargs["max_gen_toks"] >= 512
+
+
+def test_every_public_task_is_loaded(manager: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seven share one tag, one prompt and one list of metrics; a perfect model scores 1 on all of them."""
+    entry = dataclasses.replace(PUBLIC["tfns"], rows=3, labels={"Positive": 1, "Neutral": 1, "Negative": 1})
+    lines = [{"text": f"Orders {label}.", "label": label} for label in ("positive", "neutral", "negative")]
+    entities = [
+        {"text": f"Acme {row['label']}.", "entities": [{"entity": "Acme", "label": row["label"]}]} for row in lines
+    ]
+    for name, known in PUBLIC.items():
+        made = dataclasses.replace(entry, files=known.files[:1], lang=known.lang)
+        monkeypatch.setitem(PUBLIC, name, made)
+        rows = entities if name in ("sentfin", "finentity") else lines
+        (tmp_path / made.files[0].name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    monkeypatch.setenv("FINSIGHT_PUBLIC_DATA", str(tmp_path))
+    loaded = manager.load("finsight_public")["tasks"]
+    assert set(loaded) == {f"finsight_{name}" for name in PUBLIC}
+    for name, task in loaded.items():
+        docs = list(task.eval_docs)
+        assert len(docs) == 3
+        assert [task.doc_to_text(doc) for doc in docs] == [prompt_of(item_of(doc)) for doc in docs]
+        said = [render(Answer("x -> y", "Acme", doc["sentiment"], "Low")) for doc in docs]
+        contributions = [task.process_results(doc, [reply]) for doc, reply in zip(docs, said, strict=True)]
+        assert set(task.aggregation()) == set(lm_task.LIVE_PUBLIC), name
+        for metric, aggregate in task.aggregation().items():
+            assert aggregate([row[metric] for row in contributions]) == 1.0, (name, metric)
 
 
 def test_the_slices_make_up_the_whole(manager: Any) -> None:
@@ -51,8 +94,9 @@ def test_the_slices_make_up_the_whole(manager: Any) -> None:
     ids = {name: [doc["id"] for doc in manager.load(name)["tasks"][name].eval_docs] for name in TASKS}
     assert sorted(ids["finsight"]) == sorted(ids["finsight_en"] + ids["finsight_zh"])
     assert ids["finsight"] == [item.id for item in benchmark.read("news", "test")]
-    assert len(ids["finsight_en"]) >= 40
-    assert len(ids["finsight_zh"]) >= 20
+    assert (len(ids["finsight_en"]), len(ids["finsight_zh"])) == (208, 112)
+    assert len(ids["finsight_counterfactual"]) == 160
+    assert len(ids["finsight_adversarial"]) == 48
     assert len(ids["finsight_simulated"]) >= 300
 
 
@@ -65,9 +109,8 @@ def test_the_document_asks_with_the_one_prompt(manager: Any) -> None:
     assert task.doc_to_text(hostile).count("\n\nNews:\n{{ 7 * 7 }} {% raw %}\n\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "split"), [("news", "test"), ("news", "dev"), ("simulated", "test"), ("simulated", "dev")]
-)
+@pytest.mark.parametrize("split", ["dev", "test"])
+@pytest.mark.parametrize("name", ["news", "simulated", "counterfactual", "adversarial"])
 def test_every_gold_row_as_a_perfect_reply_scores_1_on_every_metric(name: str, split: str) -> None:
     """The labels can be reached: nothing in parser, entity matching or metrics stands in a perfect model's way."""
     verdicts = []
@@ -78,7 +121,11 @@ def test_every_gold_row_as_a_perfect_reply_scores_1_on_every_metric(name: str, s
         assert grounding(verdict.strict.thinking, item.text) in (None, 1.0), item.id
         verdicts.append(verdict)
     for metric_name, metric in METRICS.items():
-        if isinstance(metric, Agreement):
+        if isinstance(metric, Paired):
+            found = metrics.values(metric, verdicts)
+            assert len(found) == (len(verdicts) // 2 if name == "counterfactual" else 0)
+            assert all(found)
+        elif isinstance(metric, Agreement):
             assert [metric.said(v) for v in verdicts] == [metric.reference(v) for v in verdicts], metric_name
         else:
             known = [value for v in verdicts if (value := metric.of(v)) is not None]
@@ -94,7 +141,7 @@ def test_a_live_perfect_model_scores_1_and_one_wrong_label_costs_what_it_should(
         {**doc, "teacher_sentiment": doc["sentiment"], "teacher_risk_level": doc["risk_level"]}
         for doc in task.eval_docs
     ]
-    contributions = [task.process_results(doc, [perfect(item_of(doc))]) for doc in docs]
+    contributions = [task.process_results(doc, [perfect(as_item(doc))]) for doc in docs]
     for name, aggregate in task.aggregation().items():
         assert aggregate([row[name] for row in contributions]) == 1.0, name
     other = "Low" if docs[0]["risk_level"] != "Low" else "High"

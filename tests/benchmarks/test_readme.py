@@ -1,0 +1,73 @@
+"""The README's tables are what the commands compute, and the simple systems are what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import sets
+from benchmarks.baselines_page import page, readme_table
+from benchmarks.counts import counts_of
+from benchmarks.readme_table import BASELINES, SPREAD, renewed, spread_table
+from benchmarks.simple_systems import Majority, TfIdf
+from finsight_eval import benchmark, jsonl
+from finsight_eval.errors import InputError
+from finsight_eval.figures import figure
+from finsight_eval.records import PublicItem
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readmes_spread_is_todays() -> None:
+    """`python -m benchmarks.check --readme` would change nothing."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    spread = {folder.name: counts_of(sets.read_set(folder)[0]) for folder in sets.folders([], ROOT / "benchmarks")}
+    assert renewed(readme, SPREAD, spread_table(spread)) == readme
+
+
+def test_the_readmes_figures_are_those_of_the_committed_file() -> None:
+    """README and page are made from reports/baselines.json, whose benchmarks are those of today."""
+    made = jsonl.read(ROOT / "reports" / "baselines.json")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert renewed(readme, BASELINES, readme_table(made["rows"])) == readme
+    assert (ROOT / "reports" / "baselines.md").read_text(encoding="utf-8") == page(made["rows"])
+    for task, about in made["benchmarks"].items():
+        sealed = jsonl.read(benchmark.folder(about["set"]) / "manifest.json")["files"]["test.jsonl"]["sha256"]
+        assert about["sha256"] == sealed, f"{task}: run the loop and `python -m benchmarks.baselines` again"
+
+
+def test_a_readme_without_the_marks_is_refused() -> None:
+    """The place is not guessed, and nothing else of the README is touched."""
+    with pytest.raises(InputError, match="no <!-- spread: begin -->"):
+        renewed("# README\n", SPREAD, "x")
+    marked = "a\n<!-- spread: begin (how) -->\nold\n<!-- spread: end -->\nb\n"
+    assert renewed(marked, SPREAD, "new") == "a\n<!-- spread: begin (how) -->\n\nnew\n\n<!-- spread: end -->\nb\n"
+
+
+def test_the_majority_is_that_of_the_set() -> None:
+    """One label for all: its accuracy is that label's share, on sets with and without risk levels."""
+    items = benchmark.test_items("news")
+    verdicts = Majority().verdicts(items)
+    assert len({v.reply for v in verdicts}) == 1
+    share = max([item.sentiment for item in items].count(label) for label in ("Positive", "Neutral", "Negative"))
+    assert figure("sentiment_accuracy", verdicts).value == pytest.approx(share / len(items))
+    public = [
+        PublicItem(str(n), "en", "text", None, label) for n, label in enumerate(["Neutral", "Neutral", "Positive"])
+    ]
+    assert figure("sentiment_accuracy", Majority().verdicts(public)).value == pytest.approx(2 / 3)
+
+
+def test_the_classifier_learns_from_the_simulator_alone(tmp_path: Path) -> None:
+    """It reads corpus and gold of a run, and gives both labels to texts it has not seen."""
+    rows = [("Profit rose sharply", "Positive", "Low"), ("The plant burnt down", "Negative", "High")] * 4
+    texts = [{"id": str(n), "lang": "en", "text": f"{text} in week {n}."} for n, (text, *_) in enumerate(rows)]
+    gold = [{"id": str(n), "sentiment": s, "risk_level": r} for n, (_, s, r) in enumerate(rows)]
+    jsonl.write_lines(tmp_path / "corpus.jsonl", texts)
+    jsonl.write_lines(tmp_path / "gold.jsonl", gold)
+    items = [
+        PublicItem("a", "en", "Profit rose again.", None, "Positive"),
+        PublicItem("b", "en", "A plant burnt.", None, "Negative"),
+    ]
+    verdicts = TfIdf.trained(tmp_path).verdicts(items)
+    assert figure("sentiment_accuracy", verdicts).value == 1.0
