@@ -59,6 +59,15 @@ def backend(name: str) -> Any:
         raise InputError(f"model {name!r} of the suite cannot be had ({error}); `hf` always can") from None
 
 
+def _code_of(name: str) -> str | None:
+    """Return a hash over the code of a model class of one's own: other code may decode otherwise."""
+    module, _, attribute = name.partition(":")
+    try:
+        return manifest.code_digest(module) if attribute else None
+    except ModuleNotFoundError as error:
+        raise InputError(f"model {name!r} of the suite cannot be had ({error}); `hf` always can") from None
+
+
 def evaluate(settings: Suite, inputs: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Run lm-eval on the suite's tasks, write its files and the showcase below `out`, and return task -> metrics.
 
@@ -133,7 +142,12 @@ def plan(settings: Suite, model: str, run: Path) -> stage.Plan:
         module="finsight_eval.evaluate",
         inputs=inputs,
         sources=sources,
-        settings={**asdict(settings), "model_evaluated": model, "prompt": prompt.fingerprint()},
+        settings={
+            **asdict(settings),
+            "model_evaluated": model,
+            "prompt": prompt.fingerprint(),
+            "model_code": _code_of(settings.model),
+        },
     )
 
 
