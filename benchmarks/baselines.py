@@ -6,8 +6,9 @@
 
 * majority: the most frequent label of the set, for every item.
 * tfidf: character n-grams and logistic regression, trained on the simulator's texts and their gold labels.
-* teacher, base, adapter: as `finsight_eval.score` scored the run. For the public sets, lm-eval's sample files below
-  runs/NAME/public/MODEL (the README has the commands); a set without them, or without its data, stays out.
+* teacher, base, adapter: as `finsight_eval.score` scored the run, and what lm-eval's sample files below
+  runs/NAME/more/MODEL hold beside it (the README has the command). A set without figures of a model, and a public set
+  whose data is not at hand, stays out.
 
 It writes reports/baselines.json and reports/baselines.md, and the README's table from the former.
 """
@@ -23,13 +24,14 @@ from benchmarks.simple_systems import Majority, TfIdf
 from finsight_eval import jsonl, manifest, public, stage, suite
 from finsight_eval.errors import InputError, command
 from finsight_eval.figures import figure
-from finsight_eval.gold import TASKS, gold_of
+from finsight_eval.gold import gold_of
 from finsight_eval.samples import check_gold, read_samples
+from finsight_eval.score import teacher_samples
 from finsight_eval.scorecard import scored
 from finsight_eval.verdicts import read_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.simple_systems import System
     from finsight_eval.verdicts import Verdict
@@ -66,28 +68,34 @@ def simple_rows(system: System, name: str, tasks: Sequence[str], kind: str) -> l
     return [row(name, task, system.verdicts(gold_of(task).items), names) for task in tasks]
 
 
-def model_rows(run: Path, model: str, tasks: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the figures of a scored model on our own sets."""
-    verdicts = read_verdicts(run / "score" / model / "verdicts.jsonl")
-    missing = [task for task in tasks if task not in verdicts]
-    if missing:
-        raise InputError(f"{run / 'score' / model}: no verdicts on {', '.join(missing)}; run the loop again")
-    return [row(model, task, verdicts[task], METRICS["own"]) for task in tasks]
+def model_rows(run: Path, model: str, tasks: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return the figures of a model on every task of which the run holds its answers."""
+    held = {**more_verdicts(run, model), **read_verdicts(run / "score" / model / "verdicts.jsonl")}
+    return [
+        row(model, task, held[task], METRICS[kind]) for kind, names in tasks.items() for task in names if task in held
+    ]
 
 
-def public_rows(run: Path, model: str) -> list[dict[str, Any]]:
-    """Return the figures of a model on the public sets of which samples are there."""
-    found = []
-    for path in sorted((run / "public" / model).rglob("samples_*.jsonl")):
+def more_verdicts(run: Path, model: str) -> dict[str, list[Verdict]]:
+    """Return task -> verdicts from sample files beside the run's own, and the teacher's from its answers.
+
+    Raises:
+        InputError: samples of a part of a set, or of other items than today's.
+    """
+    found: dict[str, list[Verdict]] = {}
+    if model == "teacher":
+        for task in OWN:
+            gold = gold_of(task)
+            path = run / "teacher" / f"{gold.set}.jsonl"
+            if path.is_file():
+                found[task] = teacher_samples(task, gold, path).verdicts
+    for path in sorted((run / "more" / model).rglob("samples_*.jsonl")):
         samples = read_samples(path)
-        if samples.task in TASKS and TASKS[samples.task][0] in public.PUBLIC:
-            gold = gold_of(samples.task)
-            check_gold(samples.verdicts, gold.items, str(path))
-            if len(samples.verdicts) != len(gold.items):
-                raise InputError(
-                    f"{path}: {len(samples.verdicts)} of {len(gold.items)} items; evaluate without --limit"
-                )
-            found.append(row(model, samples.task, samples.verdicts, METRICS["public"]))
+        gold = gold_of(samples.task)
+        check_gold(samples.verdicts, gold.items, str(path))
+        if len(samples.verdicts) != len(gold.items):
+            raise InputError(f"{path}: {len(samples.verdicts)} of {len(gold.items)} items; evaluate without --limit")
+        found[samples.task] = samples.verdicts
     return found
 
 
@@ -120,8 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for system, name in ((Majority(), "majority"), (tfidf, "tfidf"))
         for found in simple_rows(system, name, names, kind)
     ]
-    rows += [found for model in MODELS for found in model_rows(run, model, OWN)]
-    rows += [found for model in MODELS for found in public_rows(run, model)]
+    rows += [found for model in MODELS for found in model_rows(run, model, tasks)]
     versions = {"run": options.recipe, "benchmarks": {task: gold_of(task).about() for task in OWN}}
     jsonl.write(REPORT / "baselines.json", {**versions, "rows": rows})
     jsonl.write_text(REPORT / "baselines.md", page(rows))

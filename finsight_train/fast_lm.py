@@ -169,8 +169,8 @@ def _penalty(model: Any) -> RepetitionPenaltyLogitsProcessor | None:
 class FastLM(HFLM):  # type: ignore[misc]
     """lm-eval's `hf` with the greedy decoder above.
 
-    A LoRA adapter in float32 is added to the weights: the same numbers to the last few bits, without seven more products
-    a layer. In bfloat16 it would be rounded away in part, so there it stays beside them.
+    A LoRA adapter in float32 is added to the weights: the same numbers to the last few bits, without seven more
+    products a layer. In bfloat16 it would be rounded away in part, so there it stays beside them.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from finsight_train.fast_lm import FastLM, greedy, shared_head
+from finsight_train.fast_lm import FastLM, by_length, greedy, shared_head
 
 BASE = Path(__file__).parents[2] / "finsight_train" / "bases" / "finsight-nano"
 HEAD = "You are a financial risk expert. Judge what the news means for the company or asset that it bears on most. "
@@ -43,6 +44,48 @@ def replies(model: Any, texts: list[str], **generation: Any) -> list[str]:
 def test_it_writes_what_hf_writes(models: dict[str, Any], texts: list[str]) -> None:
     """With and without a shared head, in full and in partial batches, for equal prompts and for a single one."""
     assert replies(models["FastLM"], texts) == replies(models["HFLM"], texts)
+
+
+def test_an_adapter_is_added_to_the_weights(tmp_path: Path) -> None:
+    """In float32 the replies are those of base and adapter side by side; in bfloat16 the two stay side by side."""
+    from lm_eval.models.huggingface import HFLM
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(3)
+    made = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(BASE), LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    for name, weights in made.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.02)
+    made.save_pretrained(tmp_path)
+    arguments = {"pretrained": str(BASE), "peft": str(tmp_path), "device": "cpu"}
+    single = {
+        cls: cls.create_from_arg_obj(arguments | {"dtype": "float32"}, {"batch_size": 6}) for cls in (HFLM, FastLM)
+    }
+    assert not isinstance(single[FastLM].model, PeftModel)
+    said = replies(single[FastLM], TEXTS)
+    assert said == replies(single[HFLM], TEXTS)
+    half = FastLM.create_from_arg_obj(arguments | {"dtype": "bfloat16"}, {"batch_size": 6})
+    assert isinstance(half.model, PeftModel)
+    bare = HFLM.create_from_arg_obj({"pretrained": str(BASE), "device": "cpu", "dtype": "float32"}, {"batch_size": 6})
+    assert said != replies(bare, TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "groups"),
+    [
+        ([100, 99, 98], [[0, 1, 2]]),
+        ([40, 2000, 45, 1900], [[1, 3], [2, 0]]),
+        ([10], [[0]]),
+        ([80, 100], [[1, 0]]),
+        ([79, 100], [[1], [0]]),
+    ],
+)
+def test_long_prompts_are_read_apart(lengths: list[int], groups: list[list[int]]) -> None:
+    """No prompt of a group is padded by more than a quarter, and each stands in one group."""
+    assert by_length(lengths) == groups
 
 
 def test_a_repetition_penalty_is_kept(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
