@@ -8,19 +8,21 @@ accepted baseline benchmarks/baselines/NAME.json:
     {"reason": "first release", "tasks": {"finsight": {"benchmark": {...}, "prompt": "...", "generation": {...},
      "replies": {"news-en-001": "<thinking>..."}}}}
 
-It writes gate.json, junit.xml and summary.md. Exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the
-policy says that this blocks.
+It writes gate.json, junit.xml and summary.md, with every item that the adapter broke or fixed. Exit code: 0 pass,
+1 regressed, 2 bad input, 3 inconclusive where the policy says that this blocks. `finsight-gate accept` makes a run the
+baseline.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from finsight_eval import CONTRACT, comparable, jsonl, policy, stage
+from finsight_eval import CONTRACT, accept, baselines, comparable, jsonl, policy, stage
 from finsight_eval.checks import Check, Ruling, checks_of, overall
 from finsight_eval.errors import InputError, command
+from finsight_eval.flips import flips, flips_page
 from finsight_eval.gate_page import summary
 from finsight_eval.junit import junit
 from finsight_eval.scorecard import scored
@@ -28,10 +30,14 @@ from finsight_eval.verdicts import Verdict, read_verdicts, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from finsight_eval.policy import Policy
 
-BASELINES: Final = Path("benchmarks/baselines")
+    Tasks = Mapping[str, list[Verdict]]
+
+#: Flips of a kind that the summary shows; gate.json holds all.
+SHOWN: Final = 20
 EXIT_REGRESSED: Final = 1
 EXIT_INCONCLUSIVE: Final = 3
 
@@ -64,8 +70,8 @@ def baseline_verdicts(
     return verdicts
 
 
-def gate_checks(bounds: Policy, run: Path, baseline: Path | None) -> list[Check]:
-    """Return the checks of `bounds` on a scored run; raises InputError where a comparison should not be made."""
+def compared(bounds: Policy, run: Path, baseline: Path | None) -> tuple[Tasks, Tasks, Tasks | None]:
+    """Return the verdicts of candidate, base and baseline; raises InputError where they should not be compared."""
     scores = {model: jsonl.read(run / "score" / model / "metrics.json") for model in ("base", "adapter")}
     comparable.refuse_unequal(scores, bounds.tasks())
     overlap = run / "export" / "overlap.json"
@@ -73,7 +79,7 @@ def gate_checks(bounds: Policy, run: Path, baseline: Path | None) -> list[Check]
     verdicts = {model: _scored_verdicts(run / "score" / model / "verdicts.jsonl") for model in scores}
     candidate = verdicts["adapter"]
     accepted = baseline_verdicts(baseline, candidate, scores["adapter"], bounds.tasks()) if baseline else None
-    return checks_of(bounds, candidate, verdicts["base"], accepted)
+    return candidate, verdicts["base"], accepted
 
 
 def _scored_verdicts(path: Path) -> dict[str, list[Verdict]]:
@@ -96,32 +102,41 @@ def _plan(bounds: Policy, run: Path, policy_path: Path, baseline: Path | None) -
     )
 
 
-def write_gate(out: Path, bounds: Policy, checks: Sequence[Check], baseline: Path | None) -> Ruling:
+def write_gate(
+    out: Path, bounds: Policy, checks: Sequence[Check], baseline: Path | None, flipped: Mapping[str, Any]
+) -> Ruling:
     """Write gate.json, junit.xml and summary.md below `out` and return the overall ruling."""
-    verdict = overall(checks)
+    verdict, rows = overall(checks), [check.row() for check in checks]
+    against = "accepted baseline" if baseline else "base"
     about: dict[str, Any] = {"verdict": verdict, "policy": bounds.name, "contract": CONTRACT}
     about |= {"inconclusive_blocks": bounds.inconclusive_blocks, "baseline": baseline.as_posix() if baseline else None}
-    jsonl.write(out / "gate.json", {**about, "checks": [check.row() for check in checks]})
+    jsonl.write(out / "gate.json", {**about, "checks": rows, "flips": {"against": against, "tasks": flipped}})
     jsonl.write_text(out / "junit.xml", junit(bounds.name, checks, bounds.inconclusive_blocks))
-    jsonl.write_text(out / "summary.md", summary(bounds.name, [check.row() for check in checks], verdict))
+    page = f"{summary(bounds.name, rows, verdict)}\n{flips_page(flipped, against, SHOWN)}\n"
+    jsonl.write_text(out / "summary.md", page)
     return verdict
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Hold the adapter of a run against its policy; returns the exit code."""
+    """Hold the adapter of a run against its policy, or accept it as baseline; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["accept"]:
+        return accept.main(arguments[1:])
     parser = stage.arguments("Hold the adapter of a run against its policy.", policy.FOLDER)
     parser.add_argument("--exit-zero", action="store_true", help="write the verdict and exit 0 whatever it is")
-    options = parser.parse_args(argv)
+    parser.epilog = "finsight-gate accept --help: make a gated run the baseline that later ones are held against."
+    options = parser.parse_args(arguments)
     path = stage.recipe_path(options.recipe, policy.FOLDER)
     bounds = policy.load(path)
     run = stage.run_folder(options.runs, options.recipe)
-    found = BASELINES / f"{bounds.name}.json"
-    baseline = found if found.is_file() else None
+    baseline = found if (found := baselines.path_of(bounds.name)).is_file() else None
 
     def build(out: Path) -> tuple[str, dict[str, Any]]:
-        checks = gate_checks(bounds, run, baseline)
-        verdict = write_gate(out, bounds, checks, baseline)
+        candidate, base, accepted = compared(bounds, run, baseline)
+        checks = checks_of(bounds, candidate, base, accepted)
+        flipped = {task: flips((accepted or base)[task], candidate[task]) for task in bounds.tasks()}
+        verdict = write_gate(out, bounds, checks, baseline, flipped)
         counts = ", ".join(
             f"{sum(c.verdict is r for c in checks)} {r}" for r in Ruling if any(c.verdict is r for c in checks)
         )

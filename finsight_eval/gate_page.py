@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 _MEANING = {
     "pass": "**pass**: every bound is met with the whole 95 % interval on the right side.",
-    "regressed": "**regressed**: at least one figure is below its bound with the whole 95 % interval.",
-    "inconclusive": "**inconclusive**: at least one interval straddles its bound; this set is too small to decide.",
+    "regressed": "**regressed**: at least one figure is below its bound with the whole 95 % interval, also after "
+    "Holm's correction for the number of checks.",
+    "inconclusive": "**inconclusive**: at least one bound is neither met nor missed beyond chance; this set is too "
+    "small to decide.",
 }
 
 
@@ -28,7 +30,16 @@ def summary(name: str, checks: Sequence[dict[str, Any]], verdict: str) -> str:
 
 def checks_table(checks: Sequence[dict[str, Any]]) -> str:
     """Return the table of gate.json's checks."""
-    head = ("task", "metric", "asked", "found (95 % interval)", "n", "smallest difference it can show", "verdict")
+    head = (
+        "task",
+        "metric",
+        "asked",
+        "found (95 % interval)",
+        "n",
+        "smallest difference it can show",
+        "n that would decide",
+        "verdict",
+    )
     return table(head, [_cells(check) for check in checks])
 
 
@@ -45,7 +56,17 @@ def _cells(check: dict[str, Any]) -> tuple[str, ...]:
         found = f"{check['value']:{signed}.3f} {ends}"
         found += f", McNemar p {_p(check['p'])}" if check["p"] is not None else ""
     detectable = f"{check['detectable']:.3f}" if check["detectable"] is not None else "n/a"
-    return (f"`{check['task']}`", f"`{check['metric']}`", asked, found, str(check["n"]), detectable, check["verdict"])
+    needed = f"{check['n_to_decide']:,}" if check["n_to_decide"] is not None else ""
+    return (
+        f"`{check['task']}`",
+        f"`{check['metric']}`",
+        asked,
+        found,
+        str(check["n"]),
+        detectable,
+        needed,
+        check["verdict"],
+    )
 
 
 def _p(value: float) -> str:

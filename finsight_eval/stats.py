@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from finsight_eval.confusion import Counts, Figures
 
@@ -122,6 +122,36 @@ def mcnemar(only_first: int, only_second: int) -> float:
     log_total = n * math.log(2)
     logs = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) - log_total for i in range(fewer + 1))
     return min(1.0, 2 * math.fsum(math.exp(log) for log in logs))
+
+
+def p_below(value: float, interval: Interval, bound: float) -> float:
+    """Return the one-sided p of "not below `bound`" that a 95 % interval implies: .025 where its upper end is `bound`.
+
+    Each half of the interval is taken for a normal one of its own (Altman and Bland, BMJ 343, 2011, d2304), so that the
+    p and the interval never contradict each other.
+    """
+    side = interval.high - value if value < bound else value - interval.low
+    if side <= 0:
+        return 0.5 if value == bound else float(value > bound)
+    return 1 - NormalDist().cdf(_Z * (bound - value) / side)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p values adjusted by Holm's step-down method (1979): those below a level are so all at once."""
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def n_to_decide(value: float, interval: Interval, bound: float, n: int) -> int | None:
+    """Return the size of a set on which this difference from `bound` would show with 80 % power; None where it is nil.
+
+    The standard error falls with the root of n (Cohen 1988); what is seen now stands in for the true difference.
+    """
+    gap = abs(value - bound)
+    return math.ceil(n * (smallest_detectable(interval) / gap) ** 2) if gap > 0 else None
 
 
 def smallest_detectable(interval: Interval) -> float:

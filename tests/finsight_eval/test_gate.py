@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from finsight_eval import benchmark, checks, comparable, gate, jsonl, manifest, policy, score
+from finsight_eval import baselines, benchmark, checks, comparable, flips, gate, jsonl, manifest, policy, score
 from finsight_eval.checks import Ruling
 from finsight_eval.errors import InputError
 from finsight_eval.verdicts import read_verdicts
@@ -115,7 +115,7 @@ def write_baseline(run: Path, reply_of: Callable[[Any], str]) -> None:
     verdicts = read_verdicts(run / "score" / "adapter" / "verdicts.jsonl")["finsight_simulated"]
     about = {key: card[key] for key in ("benchmark", "prompt", "generation")}
     replies = {v.item.id: reply_of(v) for v in verdicts}
-    jsonl.write(gate.BASELINES / "nano.json", {"tasks": {"finsight_simulated": {**about, "replies": replies}}})
+    jsonl.write(baselines.path_of("nano"), {"tasks": {"finsight_simulated": {**about, "replies": replies}}})
 
 
 def test_a_baseline_is_held_against_item_by_item(run: Path) -> None:
@@ -129,11 +129,101 @@ def test_a_baseline_is_held_against_item_by_item(run: Path) -> None:
     assert jsonl.read(run / "gate" / "gate.json")["checks"][-1]["value"] < 0
 
 
+def check(p_below: float | None, verdict: Ruling = Ruling.REGRESSED) -> checks.Check:
+    return checks.Check("t", "m", "floor", 0.5, 0.4, 0.3, 0.49, 100, verdict, 0.1, p_below=p_below)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ([0.001], ["regressed"]),
+        ([0.02], ["regressed"]),
+        ([0.02, 0.6], ["inconclusive", "inconclusive"]),
+        ([0.001, 0.02, 0.9], ["regressed", "inconclusive", "inconclusive"]),
+        ([0.02, None], ["regressed", "regressed"]),
+    ],
+)
+def test_a_regression_bears_the_correction_or_is_inconclusive(given: list[float | None], found: list[str]) -> None:
+    """Holm over all checks that have a p; one that falls out says why, one without an interval does not count."""
+    made = checks.corrected([check(p) for p in given])
+    assert [str(one.verdict) for one in made] == found
+    for one in made:
+        assert (one.verdict is Ruling.INCONCLUSIVE) == ("Holm" in one.why)
+
+
+def test_what_broke_and_what_was_fixed_is_listed_item_by_item(run: Path) -> None:
+    """Against a perfect baseline every wrong item is broken and none fixed; the summary shows labels, not replies."""
+    set_policy(0.5)
+    write_baseline(run, lambda v: gold_reply(v.item))
+    gate.main(["--recipe", "nano"])
+    found = jsonl.read(run / "gate" / "gate.json")["flips"]
+    kinds = found["tasks"]["finsight_simulated"]
+    verdicts = read_verdicts(run / "score" / "adapter" / "verdicts.jsonl")["finsight_simulated"]
+    wrong = [v.item.id for v in verdicts if flips.said(v) != f"{v.item.sentiment}/{v.item.risk_level}"]
+    assert found["against"] == "accepted baseline"
+    assert ([row["id"] for row in kinds["broken"]], kinds["fixed"]) == (wrong, [])
+    assert wrong
+    summary = (run / "gate" / "summary.md").read_text(encoding="utf-8")
+    assert f"`finsight_simulated` against the accepted baseline: {len(wrong)} broken, 0 fixed" in summary
+    assert all(row["before"] == row["gold"] != row["after"] for row in kinds["broken"])
+
+
+def test_accept_makes_a_gated_run_the_baseline_and_keeps_the_history(run: Path) -> None:
+    """The accepted run passes against itself; a second one is added to the history with its reason and figures."""
+    set_policy(0.5)
+    assert gate.main(["--recipe", "nano"]) == 0
+    assert gate.main(["accept", "--recipe", "nano", "--reason", "first release"]) == 0
+    assert gate.main(["--recipe", "nano"]) == 0
+    found = jsonl.read(run / "gate" / "gate.json")
+    assert found["baseline"] == "benchmarks/baselines/nano.json"
+    assert found["flips"]["tasks"]["finsight_simulated"] == {"broken": [], "fixed": []}
+    assert found["checks"][-1]["value"] == 0.0
+    assert gate.main(["accept", "--recipe", "nano", "--reason", "again"]) == 0
+    history = jsonl.read(baselines.path_of("nano"))["history"]
+    assert [(row["reason"], row["verdict"]) for row in history] == [("first release", "pass"), ("again", "pass")]
+    assert 0 < history[0]["figures"]["finsight_simulated/sentiment_f1"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda run: None, "no verdict on this very run"),
+        (lambda run: [gate.main(["--recipe", "nano"]), rescored(run)], "no verdict on this very run"),
+    ],
+)
+def test_accept_refuses_a_run_without_a_verdict_of_its_own(
+    run: Path, prepare: Callable[[Path], Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never gated, or scored anew since: nothing is written."""
+    set_policy(0.5)
+    prepare(run)
+    assert gate.main(["accept", "--recipe", "nano", "--reason", "x"]) == 2
+    assert said in capsys.readouterr().err
+    assert not baselines.path_of("nano").exists()
+
+
+def rescored(run: Path) -> Path:
+    """Change the scored figures, as another evaluation would."""
+    path = run / "score" / "adapter" / "metrics.json"
+    jsonl.write(path, {**jsonl.read(path), "name": "another"})
+    reseal(run / "score" / "adapter")
+    return path
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_accept_wants_a_reason(run: Path, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A baseline that nobody can account for is refused."""
+    set_policy(0.5)
+    gate.main(["--recipe", "nano"])
+    assert gate.main(["accept", "--recipe", "nano", "--reason", reason]) == 2
+    assert "--reason is blank" in capsys.readouterr().err
+
+
 def test_a_baseline_of_other_items_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A baseline without a reply to one item, or made under another setting, is no baseline."""
     set_policy(0.5)
     write_baseline(run, lambda v: v.reply)
-    path = gate.BASELINES / "nano.json"
+    path = baselines.path_of("nano")
     whole = jsonl.read(path)
     broken = copy.deepcopy(whole)
     broken["tasks"]["finsight_simulated"]["replies"].popitem()

@@ -38,6 +38,60 @@ def test_mcnemar_bears_large_sets() -> None:
     assert stats.mcnemar(100_000, 300_000) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("given", "adjusted"),
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.01], [0.01]),
+        ([0.5, 0.9], [1.0, 1.0]),
+        ([0.02, 0.001, 0.02, 0.8], [0.06, 0.004, 0.06, 0.8]),
+        ([], []),
+    ],
+)
+def test_holm_steps_down(given: list[float], adjusted: list[float]) -> None:
+    """The smallest p times all, the next times one fewer, and never below an earlier one (Holm 1979)."""
+    assert stats.holm(given) == pytest.approx(adjusted)
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "p"),
+    [(0.5, 0.6, 0.025), (0.5, 0.4, 0.975), (0.5, 0.5, 0.5), (0.5, 0.7, 4.4e-5), (0.5, 0.55, 0.1635)],
+)
+def test_p_and_interval_never_contradict(value: float, bound: float, p: float) -> None:
+    """The end of the interval is where p is .025; a symmetric interval gives the normal's p."""
+    assert stats.p_below(value, stats.Interval(0.4, 0.6), bound) == pytest.approx(p, rel=0.02)
+
+
+def test_the_halves_of_an_interval_stand_for_themselves() -> None:
+    """A long lower half says nothing about how far a bound above may lie, and a width of nought is certainty."""
+    assert stats.p_below(0.9, stats.Interval(0.5, 0.95), 0.95) == pytest.approx(0.025)
+    assert stats.p_below(0.9, stats.Interval(0.5, 0.95), 0.5) == pytest.approx(0.975)
+    assert stats.p_below(1.0, stats.Interval(1.0, 1.0), 0.9) == 1.0
+    assert stats.p_below(0.0, stats.Interval(0.0, 0.0), 0.9) == 0.0
+
+
+def test_n_to_decide_grows_with_the_square() -> None:
+    """Half the distance needs four times the items; no distance is never decided."""
+    interval = stats.Interval(0.80, 0.90)
+    near, far = (stats.n_to_decide(0.85, interval, bound, 200) for bound in (0.84, 0.83))
+    assert near == pytest.approx(4 * far if far else 0, rel=0.01)
+    assert stats.n_to_decide(0.85, interval, 0.85, 200) is None
+
+
+def test_a_gate_of_many_checks_raises_few_false_alarms() -> None:
+    """Seven gains over an equal model: uncorrected one gate in seven regresses, after Holm at most one in forty."""
+    rng = np.random.default_rng(12)
+    alarms, raw = 0, 0
+    for _ in range(1500):
+        won, lost = rng.binomial(30, 0.5, size=7), 30
+        intervals = [stats.paired_rate_interval(lost - w, w, 300) for w in won]
+        p = [stats.p_below((2 * w - lost) / 300, i, 0.0) for w, i in zip(won, intervals, strict=True)]
+        raw += min(p) <= 0.025
+        alarms += min(stats.holm(p)) <= 0.025
+    assert raw / 1500 > 0.08
+    assert alarms / 1500 <= 0.03
+
+
 def covered(n: int, repeats: int = 300) -> float:
     """Return how often the bootstrap interval of macro F1 covers the truth, drawing `n` items `repeats` times."""
     rng = np.random.default_rng(4)
