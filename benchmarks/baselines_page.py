@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SYSTEMS: Final = {
     "majority": "majority label",
-    "tfidf": "TF-IDF + logistic regression, trained on simulated news",
+    "tfidf": "TF-IDF + logistic regression (trained on simulated news)",
     "teacher": "embedded rule-based teacher",
     "base": "finsight-nano",
     "adapter": "finsight-nano with adapter",
@@ -101,22 +101,22 @@ def _cell(found: Row | None) -> str:
 
 
 def readme_table(rows: Sequence[Row]) -> str:
-    """Return the README's short table: one line a system, the sets side by side."""
-    columns = (
-        ("finsight", "sentiment_f1", "`news` sentiment F1"),
-        ("finsight", "risk_accuracy", "risk accuracy"),
-        ("finsight_counterfactual", "pair_consistency", "pairs right"),
-        ("finsight_adversarial", "sentiment_f1", "hostile: sentiment F1"),
-        ("finsight_simulated", "sentiment_f1", "simulated: sentiment F1"),
-        *((f"finsight_{name}", "sentiment_weighted_f1", f"{name}, weighted F1") for name in PUBLIC),
+    """Return the README's short table: one line a set and figure, the systems side by side."""
+    measured = (
+        ("finsight", "sentiment_f1", "`news`, sentiment macro F1"),
+        ("finsight", "risk_accuracy", "`news`, risk accuracy"),
+        ("finsight_counterfactual", "pair_consistency", "`counterfactual`, pairs right"),
+        ("finsight_adversarial", "sentiment_f1", "`adversarial`, sentiment macro F1"),
+        ("finsight_simulated", "sentiment_f1", "`simulated`, sentiment macro F1"),
+        *((f"finsight_{name}", "sentiment_weighted_f1", f"{name}, sentiment weighted F1") for name in PUBLIC),
     )
     held = {(row["system"], row["task"]): row for row in rows}
-    columns = tuple(column for column in columns if any(row["task"] == column[0] for row in rows))
     body = [
-        (title, *(_short(held.get((system, task)), metric) for task, metric, _ in columns))
-        for system, title in SYSTEMS.items()
+        (title, *(_short(held.get((system, task)), metric) for system in SYSTEMS))
+        for task, metric, title in measured
+        if _of(rows, task)
     ]
-    return table(("system", *(title for *_, title in columns)), body, numbers=len(columns))
+    return table(("", *SYSTEMS.values()), body, numbers=len(SYSTEMS))
 
 
 def _short(row: Row | None, metric: str) -> str:
