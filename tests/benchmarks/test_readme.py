@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import sets
+from benchmarks import baselines, sets
 from benchmarks.baselines_page import page, readme_table
 from benchmarks.counts import counts_of
 from benchmarks.readme_table import BASELINES, SPREAD, renewed, spread_table
@@ -14,7 +14,8 @@ from benchmarks.simple_systems import Majority, TfIdf
 from finsight_eval import benchmark, jsonl
 from finsight_eval.errors import InputError
 from finsight_eval.figures import figure
-from finsight_eval.records import PublicItem
+from finsight_eval.records import Item, PublicItem
+from tests.finsight_eval.synthetic_run import gold_reply, sample_row, write_samples
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,3 +72,25 @@ def test_the_classifier_learns_from_the_simulator_alone(tmp_path: Path) -> None:
     ]
     verdicts = TfIdf.trained(tmp_path).verdicts(items)
     assert figure("sentiment_accuracy", verdicts).value == 1.0
+
+
+def test_baselines_without_a_run_say_what_makes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No figures are invented and no file is touched."""
+    before = (ROOT / "README.md").read_bytes()
+    assert baselines.main(["--runs", str(tmp_path)]) == 2
+    assert "score/teacher: not there; `tox run -e loop` makes it" in capsys.readouterr().err
+    assert (ROOT / "README.md").read_bytes() == before
+
+
+def test_samples_of_a_part_of_a_set_are_no_baseline(tmp_path: Path) -> None:
+    """A limited evaluation is refused by file and both counts; a whole one is taken, beside the run's own."""
+    items = [item for item in benchmark.test_items("adversarial") if isinstance(item, Item)]
+    rows = [sample_row(number, item, gold_reply(item)) for number, item in enumerate(items)]
+    path = tmp_path / "more" / "base" / "samples_finsight_adversarial_2026-11-22T00-00-00.jsonl"
+    write_samples(path, rows)
+    held = baselines.more_verdicts(tmp_path, "base")
+    made = baselines.row("base", "finsight_adversarial", held["finsight_adversarial"], baselines.METRICS["own"])
+    assert (made["n"], made["metrics"]["sentiment_f1"]["value"]) == (48, 1.0)
+    write_samples(path, rows[:40])
+    with pytest.raises(InputError, match="40 of 48 items; evaluate without --limit"):
+        baselines.more_verdicts(tmp_path, "base")
