@@ -70,8 +70,9 @@ def page(name: str, items: Sequence[Item], readings: Readings) -> str:
         _figures_table(items, readings),
         *filter(None, [third_line(items, readings)]),
     ]
+    found = figures(items, readings)
     for key, classes in LABELS.items():
-        counts = figures(items, readings)[key]["counts"]
+        counts = found[key]["counts"]
         rows = [(label, *map(str, row)) for label, row in zip(classes, counts, strict=True)]
         parts.append(f"## {key}: first reader (rows) against second (columns)")
         parts.append(table(("", *classes), rows, numbers=len(classes)))
@@ -80,12 +81,8 @@ def page(name: str, items: Sequence[Item], readings: Readings) -> str:
     parts.append(f"## Disputes: {len(readings.disputes)} ({said})")
     rows = [_dispute_row(readings, key, dispute) for key, dispute in sorted(readings.disputes.items())]
     parts.append(table(("item", "first", "second", "settled", "reason"), rows, numbers=0))
-    dates = sorted(
-        {row["date"] for part in (readings.first, readings.second) for rows in part.values() for row in rows}
-    )
-    readers = sorted(
-        {row["reader"] for part in (readings.first, readings.second) for rows in part.values() for row in rows}
-    )
+    read_by = [row for part in (readings.first, readings.second) for rows in part.values() for row in rows]
+    readers, dates = (sorted({row[key] for row in read_by}) for key in ("reader", "date"))
     parts.append(f"Readers: {len(readers)} ({', '.join(readers)}). Dates: {', '.join(dates)}.")
     return "\n\n".join(parts) + "\n"
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.baselines_page import page, readme_table
+from benchmarks.baselines_page import OWN, page, readme_table
 from benchmarks.readme_table import BASELINES, README, renewed
 from benchmarks.simple_systems import Majority, TfIdf
 from finsight_eval import jsonl, manifest, public, stage, suite
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from benchmarks.simple_systems import System
     from finsight_eval.verdicts import Verdict
 
-OWN: Final = ("finsight", "finsight_counterfactual", "finsight_adversarial", "finsight_simulated")
 MODELS: Final = ("teacher", "base", "adapter")
 METRICS: Final = {
     "own": ("json_parse_rate", "sentiment_f1", "risk_accuracy", "risk_kappa", "entity_accuracy", "pair_consistency"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from finsight_eval.escape import table
 from finsight_eval.public import PUBLIC
 from finsight_eval.published import published_table
+from finsight_eval.report_data import TASK_TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +27,8 @@ SYSTEMS: Final = {
 _READING: Final = """\
 Strict figures with 95 % intervals; n is the number of items, for pairs that of pairs. `python -m \
 benchmarks.baselines` computes them. A system that gives labels only has no parse rate and no entity."""
-_TITLES: Final = {
-    "finsight": "Hand-written news",
-    "finsight_counterfactual": "Counterfactual pairs",
-    "finsight_adversarial": "Hostile news",
-    "finsight_simulated": "Simulated news",
-}
+#: Our own tasks, in the order of the page.
+OWN: Final = ("finsight", "finsight_counterfactual", "finsight_adversarial", "finsight_simulated")
 _OWN: Final = {
     "json_parse_rate": "parse rate",
     "sentiment_f1": "sentiment macro F1",
@@ -55,8 +52,8 @@ def page(rows: Sequence[Row]) -> str:
         "# Reference figures",
         _READING,
     ]
-    for task, title in _TITLES.items():
-        parts += [f"## {title} (`{task}`, n {_n(rows, task)})", _task_table(rows, task, _OWN)]
+    for task in OWN:
+        parts += [f"## {TASK_TITLES[task]} (`{task}`, n {_n(rows, task)})", _task_table(rows, task, _OWN)]
     sets = [name for name in PUBLIC if _of(rows, f"finsight_{name}")]
     parts.append("## Public sets")
     if not sets:

@@ -7,11 +7,11 @@ They give labels only: entity and reasoning of their verdicts are placeholders a
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from finsight_eval import jsonl
+from finsight_eval.metrics import most_frequent
 from finsight_eval.parse import Answer, render
 from finsight_eval.verdicts import verdict_of
 
@@ -33,18 +33,13 @@ def _verdict(item: AnyItem, sentiment: str, risk_level: str) -> Verdict:
     return verdict_of(item, render(Answer("labels only", "labels only", sentiment, risk_level)))
 
 
-def _most_frequent(labels: Sequence[str]) -> str:
-    counts = Counter(labels)
-    return min(counts, key=lambda label: (-counts[label], label))
-
-
 class Majority:
     """The most frequent gold label of the set itself: a floor, not a system that anyone could run."""
 
     def verdicts(self, items: Sequence[AnyItem]) -> list[Verdict]:
-        sentiment = _most_frequent([item.sentiment for item in items])
+        sentiment = most_frequent([item.sentiment for item in items])
         risks = [item.risk_level for item in items if item.risk_level is not None]
-        risk = _most_frequent(risks) if risks else "Low"
+        risk = most_frequent(risks) if risks else "Low"
         return [_verdict(item, sentiment, risk) for item in items]
 
 

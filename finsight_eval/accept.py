@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from finsight_eval import comparable, jsonl, manifest, policy, stage
-from finsight_eval.baselines import path_of
 from finsight_eval.errors import InputError, command
 from finsight_eval.verdicts import read_verdicts
 
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scored = manifest.verified(run / "score" / "adapter")
     if gated is None or jsonl.read(run / "gate" / manifest.NAME)["inputs"]["adapter"]["sha256"] != scored:
         raise InputError(f"{run / 'gate'}: no verdict on this very run; `python -m finsight_eval.gate` first")
-    path = path_of(bounds.name)
+    path = policy.baseline_path(bounds.name)
     entry = {
         "date": datetime.now(UTC).date().isoformat(),
         "reason": options.reason.strip(),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finsight_eval.escape import inline, table
+from finsight_eval.metrics import labels_right
 from finsight_eval.parse import Answer, Failed
 
 if TYPE_CHECKING:
@@ -28,24 +29,18 @@ def flips(before: Sequence[Verdict], after: Sequence[Verdict]) -> dict[str, list
     found: dict[str, list[Flip]] = {"broken": [], "fixed": []}
     for verdict in after:
         other = earlier.get(verdict.item.id)
-        if other is None or right(other) == right(verdict):
+        if other is None or labels_right(other) == labels_right(verdict):
             continue
         row = {"id": verdict.item.id, "gold": _gold(verdict.item), "before": said(other), "after": said(verdict)}
-        found["fixed" if right(verdict) else "broken"].append(row)
+        found["fixed" if labels_right(verdict) else "broken"].append(row)
     return found
 
 
-def right(verdict: Verdict) -> bool:
-    """Tell whether every label that the item's set knows is the gold one."""
-    return said(verdict, known=verdict.item) == _gold(verdict.item)
-
-
-def said(verdict: Verdict, known: AnyItem | None = None) -> str:
-    """Return the labels of an answer, or why there is none; with `known`, only those labels that its set has."""
+def said(verdict: Verdict) -> str:
+    """Return the labels of an answer, or why there is none."""
     outcome = verdict.strict
     if isinstance(outcome, Answer):
-        both = known is None or known.risk_level is not None
-        return f"{outcome.sentiment}/{outcome.risk_level}" if both else outcome.sentiment
+        return f"{outcome.sentiment}/{outcome.risk_level}"
     return outcome.error if isinstance(outcome, Failed) else outcome.reason.value
 
 

@@ -19,7 +19,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from finsight_eval import CONTRACT, accept, baselines, comparable, jsonl, policy, stage
+from finsight_eval import CONTRACT, accept, comparable, jsonl, policy, stage
 from finsight_eval.checks import Check, Ruling, checks_of, overall
 from finsight_eval.errors import InputError, command
 from finsight_eval.flips import flips, flips_page
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = stage.recipe_path(options.recipe, policy.FOLDER)
     bounds = policy.load(path)
     run = stage.run_folder(options.runs, options.recipe)
-    baseline = found if (found := baselines.path_of(bounds.name)).is_file() else None
+    baseline = found if (found := policy.baseline_path(bounds.name)).is_file() else None
 
     def build(out: Path) -> tuple[str, dict[str, Any]]:
         candidate, base, accepted = compared(bounds, run, baseline)

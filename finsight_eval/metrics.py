@@ -12,6 +12,7 @@ The functions on plain lists are what lm-eval's aggregation calls: its live tabl
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,12 @@ def rate(values: Sequence[float | None]) -> float | None:
         raise InputError("an empty set has no rate; check what was selected")
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def most_frequent(labels: Sequence[str]) -> str:
+    """Return the most frequent label, the first in the alphabet where several are."""
+    counts = Counter(labels)
+    return min(counts, key=lambda label: (-counts[label], label))
 
 
 def accuracy(gold: Sequence[str], predicted: Sequence[str | None]) -> float:
@@ -165,9 +172,10 @@ def reads_risk(outcome: Outcome, item: AnyItem) -> bool | None:
     return None if item.risk_level is None else risk_of(outcome) == item.risk_level
 
 
-def both_labels_right(verdict: Verdict) -> bool:
-    gold = (verdict.item.sentiment, verdict.item.risk_level)
-    return gold == (sentiment_of(verdict.strict), risk_of(verdict.strict))
+def labels_right(verdict: Verdict) -> bool:
+    """Tell whether every label that the item's set has is the gold one: both of ours, the sentiment of public sets."""
+    said, item = verdict.strict, verdict.item
+    return sentiment_of(said) == item.sentiment and reads_risk(said, item) is not False
 
 
 def names_entity(verdict: Verdict) -> bool | None:
@@ -193,7 +201,7 @@ METRICS: Final[dict[str, Metric]] = {
     "teacher_agreement": Rate(agrees_with_teacher),
     # Beside them.
     "entity_accuracy": Rate(names_entity),
-    "pair_consistency": Paired(both_labels_right, lambda item: pair_of(item.id)),
+    "pair_consistency": Paired(labels_right, lambda item: pair_of(item.id)),
     "thinking_rate": Rate(lambda v: has_thinking(v.reply or "")),
     "sentiment_accuracy": Rate(lambda v: sentiment_of(v.strict) == v.item.sentiment),
     "sentiment_weighted_f1": Agreement(

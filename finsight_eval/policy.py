@@ -19,6 +19,8 @@ from finsight_eval.gold import TASKS
 from finsight_eval.metrics import METRICS
 
 FOLDER: Final = Path("benchmarks/policies")
+#: Accepted baselines, committed beside the policies: `finsight_eval.accept` writes them.
+BASELINES: Final = Path("benchmarks/baselines")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Policy:
     def tasks(self) -> list[str]:
         """Return the tasks that the policy speaks of, in order of appearance."""
         return list(dict.fromkeys(key.partition("/")[0] for key in (*self.floors, *self.gains, *self.margins)))
+
+
+def baseline_path(name: str) -> Path:
+    """Return where the accepted baseline of a policy lies, whether or not there is one."""
+    return BASELINES / f"{name}.json"
 
 
 def load(path: Path) -> Policy:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import metrics
@@ -84,18 +83,13 @@ def majority_floors(verdicts: Sequence[Verdict]) -> dict[str, float]:
         return {}
     sentiments = [v.item.sentiment for v in verdicts]
     risks = [v.item.risk_level for v in verdicts if v.item.risk_level is not None]
-    same = [_most_frequent(sentiments)] * len(sentiments)
-    risk = {"risk_accuracy": metrics.accuracy(risks, [_most_frequent(risks)] * len(risks))} if risks else {}
+    same = [metrics.most_frequent(sentiments)] * len(sentiments)
+    risk = {"risk_accuracy": metrics.accuracy(risks, [metrics.most_frequent(risks)] * len(risks))} if risks else {}
     return risk | {
         "sentiment_f1": metrics.macro_f1(sentiments, same),
         "sentiment_accuracy": metrics.accuracy(sentiments, same),
         "sentiment_weighted_f1": metrics.weighted_f1(sentiments, same),
     }
-
-
-def _most_frequent(labels: Sequence[str]) -> str:
-    counts = Counter(labels)
-    return min(counts, key=lambda label: (-counts[label], label))
 
 
 def reasons_table(run: Run) -> str:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from finsight_eval import baselines, benchmark, checks, comparable, flips, gate, jsonl, manifest, policy, score
+from finsight_eval import benchmark, checks, comparable, flips, gate, jsonl, manifest, policy, score
 from finsight_eval.checks import Ruling
 from finsight_eval.errors import InputError
 from finsight_eval.verdicts import read_verdicts
@@ -115,7 +115,7 @@ def write_baseline(run: Path, reply_of: Callable[[Any], str]) -> None:
     verdicts = read_verdicts(run / "score" / "adapter" / "verdicts.jsonl")["finsight_simulated"]
     about = {key: card[key] for key in ("benchmark", "prompt", "generation")}
     replies = {v.item.id: reply_of(v) for v in verdicts}
-    jsonl.write(baselines.path_of("nano"), {"tasks": {"finsight_simulated": {**about, "replies": replies}}})
+    jsonl.write(policy.baseline_path("nano"), {"tasks": {"finsight_simulated": {**about, "replies": replies}}})
 
 
 def test_a_baseline_is_held_against_item_by_item(run: Path) -> None:
@@ -179,7 +179,7 @@ def test_accept_makes_a_gated_run_the_baseline_and_keeps_the_history(run: Path) 
     assert found["flips"]["tasks"]["finsight_simulated"] == {"broken": [], "fixed": []}
     assert found["checks"][-1]["value"] == 0.0
     assert gate.main(["accept", "--recipe", "nano", "--reason", "again"]) == 0
-    history = jsonl.read(baselines.path_of("nano"))["history"]
+    history = jsonl.read(policy.baseline_path("nano"))["history"]
     assert [(row["reason"], row["verdict"]) for row in history] == [("first release", "pass"), ("again", "pass")]
     assert 0 < history[0]["figures"]["finsight_simulated/sentiment_f1"] <= 1
 
@@ -199,7 +199,7 @@ def test_accept_refuses_a_run_without_a_verdict_of_its_own(
     prepare(run)
     assert gate.main(["accept", "--recipe", "nano", "--reason", "x"]) == 2
     assert said in capsys.readouterr().err
-    assert not baselines.path_of("nano").exists()
+    assert not policy.baseline_path("nano").exists()
 
 
 def rescored(run: Path) -> Path:
@@ -223,7 +223,7 @@ def test_a_baseline_of_other_items_is_refused(run: Path, capsys: pytest.CaptureF
     """A baseline without a reply to one item, or made under another setting, is no baseline."""
     set_policy(0.5)
     write_baseline(run, lambda v: v.reply)
-    path = baselines.path_of("nano")
+    path = policy.baseline_path("nano")
     whole = jsonl.read(path)
     broken = copy.deepcopy(whole)
     broken["tasks"]["finsight_simulated"]["replies"].popitem()
