@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.escape import table
 from finsight_eval.public import PUBLIC
-from finsight_eval.published import published_table
-from finsight_eval.report_data import TASK_TITLES
+from finsight_eval.reporting.data import TASK_TITLES
+from finsight_eval.reporting.published import published_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,79 +1,108 @@
-"""Accept a run as the baseline that later ones are held against, with a reason, and keep the history.
+"""Accept a run, or samples, as the baseline that later ones are held against, with a reason, and keep the history.
 
     finsight-gate accept --recipe nano --reason "first release"
+    finsight-gate accept --policy ci --candidate out --baseline baseline.json --reason "first release"
 
-It writes benchmarks/baselines/NAME.json, to be committed:
+It writes benchmarks/baselines/NAME.json, or the file that is named, to be committed:
 
     {"name": "nano", "tasks": {"finsight": {"benchmark": {...}, "prompt": ..., "generation": {...}, "replies": {...}}},
      "history": [{"date": "2026-11-22", "reason": "first release", "verdict": "pass", "commit": "0a1b...",
-                  "figures": {"finsight/sentiment_f1": 0.41}}]}
+                  "contract": 1, "tasks": {"finsight": {"benchmark": {...}, "prompt": ...}},
+                  "figures": {"finsight/sentiment_f1": {"value": 0.41, "low": 0.36, "high": 0.46, "n": 320}}}]}
 
 The replies are kept, not only the figures: a later parser reads both models' words, and the comparison stays paired.
+The verdict is that of the gate at this moment; whoever accepts a regression says so with the reason.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from finsight_eval import comparable, jsonl, manifest, policy, stage
-from finsight_eval.errors import InputError, command
-from finsight_eval.verdicts import read_verdicts
+from finsight_eval import CONTRACT, jsonl, manifest, policy, stage
+from finsight_eval.errors import InputError, command, printable
+from finsight_eval.figures import figure
+from finsight_eval.gating import contest
+from finsight_eval.gating.arguments import files_of, parser_of
+from finsight_eval.gating.checks import overall
+from finsight_eval.gating.comparable import CONDITIONS
+from finsight_eval.gating.recorded import Recorded, replies_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from finsight_eval.gating.contest import Contest, Files
     from finsight_eval.policy import Policy
 
-_COMPARABLE = ("benchmark", "prompt", "generation")
+    Maker = Callable[[Path | None], Contest]
 
 
-def baseline_of(bounds: Policy, run: Path, entry: dict[str, Any], history: Sequence[Any]) -> dict[str, Any]:
-    """Return the baseline that the scored adapter of `run` makes; raises InputError for a run that is not whole."""
-    manifest.verified(run / "score" / "adapter")
-    score = jsonl.read(run / "score" / "adapter" / "metrics.json")
-    comparable.refuse_unequal({"adapter": score}, bounds.tasks())
-    verdicts = read_verdicts(run / "score" / "adapter" / "verdicts.jsonl")
-    keys = dict.fromkeys((*bounds.floors, *bounds.gains, *bounds.margins))
-    figures = {
-        key: score["tasks"][task]["metrics"][metric]["value"]
-        for key in keys
-        for task, _, metric in [key.partition("/")]
-    }
-    tasks = {
-        task: {
-            **{key: score["tasks"][task][key] for key in _COMPARABLE},
-            "replies": {verdict.item.id: verdict.reply for verdict in verdicts[task]},
-        }
-        for task in bounds.tasks()
-    }
-    return {"name": bounds.name, "tasks": tasks, "history": [*history, {**entry, "figures": figures}]}
+def baseline_of(bounds: Policy, found: Contest, entry: dict[str, Any], history: Sequence[Any]) -> dict[str, Any]:
+    """Return the baseline that the candidate makes, its figures added to the history."""
+    figures = {}
+    for key in bounds.bounds():
+        task, _, metric = key.partition("/")
+        figures[key] = figure(metric, found.candidate[task]).row()
+    tasks = replies_of(Recorded(found.score, dict(found.candidate)), bounds.tasks())
+    made = {task: {key: found.score["tasks"][task].get(key) for key in CONDITIONS} for task in bounds.tasks()}
+    last = {**entry, "contract": CONTRACT, "tasks": made, "figures": figures}
+    return {"name": bounds.name, "tasks": tasks, "history": [*history, last]}
+
+
+def replacing(path: Path, make: Maker) -> Contest:
+    """Return the contest with the baseline in `path`, or without it where it cannot be compared any more, and say so.
+
+    Raises:
+        InputError: the candidate itself cannot be judged.
+    """
+    if not path.is_file():
+        return make(None)
+    try:
+        return make(path)
+    except InputError as error:
+        found = make(None)
+        print(f"[accept] not held against the baseline that is replaced: {printable(str(error), 500)}")
+        return found
+
+
+def _run_maker(bounds: Policy, run: Path) -> Maker:
+    for model in ("base", "adapter"):
+        manifest.verified(run / "score" / model)
+    return lambda baseline: contest.of_run(bounds, run, baseline)
+
+
+def _files_maker(bounds: Policy, files: Files) -> Maker:
+    return lambda baseline: contest.of_files(bounds, replace(files, baseline=baseline))
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Promote a gated run to baseline; returns the exit code."""
-    parser = stage.arguments("Accept the adapter of a gated run as the baseline of later ones.", policy.FOLDER)
+    """Gate a run or samples and make them the baseline; returns the exit code."""
+    parser = parser_of("Gate a run or samples and make them the baseline of later ones, with the verdict on record.")
     parser.prog = "finsight-gate accept"
     parser.add_argument("--reason", required=True, help="why: one sentence for the history")
     options = parser.parse_args(argv)
     if not options.reason.strip():
         raise InputError("--reason is blank; say in a sentence why this run is the one to be held against")
-    bounds = policy.load(stage.recipe_path(options.recipe, policy.FOLDER))
-    run = stage.run_folder(options.runs, options.recipe)
-    gated = jsonl.read(run / "gate" / "gate.json") if (run / "gate" / manifest.NAME).is_file() else None
-    scored = manifest.verified(run / "score" / "adapter")
-    if gated is None or jsonl.read(run / "gate" / manifest.NAME)["inputs"]["adapter"]["sha256"] != scored:
-        raise InputError(f"{run / 'gate'}: no verdict on this very run; `python -m finsight_eval.gate` first")
-    path = policy.baseline_path(bounds.name)
+    if files := files_of(options):
+        bounds = policy.load(policy.path_of(options.policy))
+        if not files.baseline:
+            raise InputError("--baseline is missing: name the JSON file that is to be written, and commit it")
+        path, make = files.baseline, _files_maker(bounds, files)
+    else:
+        recipe = options.recipe or "nano"
+        bounds = policy.load(stage.recipe_path(recipe, policy.FOLDER))
+        path, make = policy.baseline_path(bounds.name), _run_maker(bounds, stage.run_folder(options.runs, recipe))
+    found = replacing(path, make)
     entry = {
         "date": datetime.now(UTC).date().isoformat(),
         "reason": options.reason.strip(),
-        "verdict": gated["verdict"],
+        "verdict": overall(found.checks(bounds)),
         "commit": manifest.origin()["git"]["commit"],
     }
     history = jsonl.read(path).get("history", []) if path.is_file() else []
-    jsonl.write(path, baseline_of(bounds, run, entry, history))
+    jsonl.write(path, baseline_of(bounds, found, entry, history))
     print(f"[accept] {bounds.name}: {entry['verdict']}, {len(history) + 1} in its history -> {path}; commit the file")
     return 0

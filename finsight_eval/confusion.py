@@ -26,42 +26,40 @@ Counts = NDArray[np.int64]
 Figures = NDArray[np.float64]
 
 
-def confusion(gold: Sequence[str], predicted: Sequence[str | None], classes: Sequence[str]) -> Counts:
-    """Return the (K, K + 1) counts of aligned labels; None counts in the last column.
+def shape(classes: Sequence[str], models: int) -> tuple[int, ...]:
+    """Return the shape of the counts of gold x each of `models` models: a further column for no answer."""
+    return (len(classes), *[len(classes) + 1] * models)
+
+
+def cells(classes: Sequence[str], gold: Sequence[str], *predicted: Sequence[str | None]) -> NDArray[np.int64]:
+    """Return the flat cell of the counts that each item falls into, shape (n,), for one model or for several at once.
 
     Raises:
         InputError: an empty set, lists of different length, or a label that is not one of `classes`.
     """
-    places = {name: index for index, name in enumerate(classes)}
-    counts = np.zeros((len(classes), len(classes) + 1), dtype=np.int64)
-    for row, column in zip(*_positions(gold, predicted, places), strict=True):
-        counts[row, column] += 1
-    return counts
-
-
-def paired_confusion(
-    gold: Sequence[str], first: Sequence[str | None], second: Sequence[str | None], classes: Sequence[str]
-) -> Counts:
-    """Return the (K, K + 1, K + 1) counts of gold x first model x second model over the same items."""
-    places = {name: index for index, name in enumerate(classes)}
-    rows, columns = _positions(gold, first, places)
-    _, layers = _positions(gold, second, places)
-    cube = np.zeros((len(classes), len(classes) + 1, len(classes) + 1), dtype=np.int64)
-    np.add.at(cube, (rows, columns, layers), 1)
-    return cube
-
-
-def _positions(
-    gold: Sequence[str], predicted: Sequence[str | None], places: dict[str, int]
-) -> tuple[list[int], list[int]]:
     if not gold:
         raise InputError("an empty set has no figures; check what was selected")
-    if len(gold) != len(predicted):
-        raise InputError(f"{len(gold)} gold labels stand against {len(predicted)} predictions; they must be aligned")
-    for label in {*gold, *predicted} - {None}:
-        if label not in places:
-            raise InputError(f"label {label!r} is not one of {', '.join(places)}")
-    return [places[g] for g in gold], [len(places) if p is None else places[p] for p in predicted]
+    places: dict[str | None, int] = {name: index for index, name in enumerate(classes)}
+    columns = [_column(places, gold)]
+    for labels in predicted:
+        if len(labels) != len(gold):
+            raise InputError(f"{len(gold)} gold labels stand against {len(labels)} predictions; they must be aligned")
+        columns.append(_column({**places, None: len(places)}, labels))
+    return np.ravel_multi_index(tuple(columns), shape(classes, len(predicted)))
+
+
+def _column(places: dict[str | None, int], labels: Sequence[str | None]) -> NDArray[np.int64]:
+    try:
+        return np.fromiter((places[label] for label in labels), dtype=np.int64, count=len(labels))
+    except KeyError as error:
+        known = ", ".join(name for name in places if name is not None)
+        raise InputError(f"label {error.args[0]!r} is not one of {known}") from None
+
+
+def confusion(gold: Sequence[str], predicted: Sequence[str | None], classes: Sequence[str]) -> Counts:
+    """Return the (K, K + 1) counts of aligned labels; None counts in the last column. Raises as `cells` does."""
+    size = shape(classes, 1)
+    return np.bincount(cells(classes, gold, predicted), minlength=size[0] * size[1]).reshape(size)
 
 
 def _ratio(top: Figures | Counts, bottom: Figures | Counts) -> Figures:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -37,19 +38,20 @@ _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 def entity_matches(said: str, entity: str, aliases: Iterable[str]) -> bool:
     """Tell whether `said` is `entity` or one of its `aliases`, surface differences apart."""
-    core, qualifiers = _name(said)
+    core, qualifiers = _name(said[:_LONGEST])
     if not core:
         return False
     for form in (entity, *aliases):
-        other_core, other_qualifiers = _name(form)
+        other_core, other_qualifiers = _name(form[:_LONGEST])
         if core == other_core and (qualifiers == other_qualifiers or not qualifiers or not other_qualifiers):
             return True
     return False
 
 
+@lru_cache(maxsize=1 << 15)  # a file names few entities, each slice asks again
 def _name(text: str) -> tuple[str, frozenset[str]]:
     """Return (what is left of a name, the qualifiers taken off)."""
-    plain = _TICKER.sub(" ", unicodedata.normalize("NFKC", text[:_LONGEST]))
+    plain = _TICKER.sub(" ", unicodedata.normalize("NFKC", text))
     plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", plain))).casefold()
     plain = _JOINED.sub("", plain.replace("&", " and "))
     words = "".join(c if c.isalnum() else " " for c in plain).split()

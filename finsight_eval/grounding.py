@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
-#: Digits inside a word (GPT-5, Q3) belong to the word.
-_NUMBER = re.compile(r"(?<![A-Za-z\d])(?<![A-Za-z]-)\d+(?:,\d{3})*(?:\.\d+)?")
+#: Digits inside a word (GPT-5, Q3) belong to the word. The digit stands first in the pattern: it is what is looked for.
+_NUMBER = re.compile(r"\d(?<![A-Za-z\d]\d)(?<![A-Za-z]-\d)\d*(?:,\d{3})*(?:\.\d+)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9&\-]*(?:['’][A-Za-z]+)?")
 #: What a sentence, list entry or reasoning step begins after.
 _OPENING = re.compile(r"(?:^|[.!?;:\n\"“(>→*•\-–—]|->|\d[.)])\s*$")
+_APOSTROPHE = re.compile(r"['’]")
+_POSSESSIVE = re.compile(r"['’]s?$")
+#: A run of words in small letters, which cannot be names, or else one word that can: nine words in ten go by in runs.
+_NAME_OR_RUN = re.compile(rf"(?:[a-z]++(?![A-Za-z0-9&\-'’])[^A-Za-z]*+)++|({_WORD.pattern})")
 
 
 def grounding(reasoning: str, news: str) -> float | None:
@@ -24,8 +29,14 @@ def grounding(reasoning: str, news: str) -> float | None:
     claims = _numbers(reasoning) | _names(reasoning)
     if not claims:
         return None
-    known = _numbers(news) | {_plain(word) for word in _WORD.findall(unicodedata.normalize("NFKC", news))}
-    return len(claims & known) / len(claims)
+    return len(claims & _known(news)) / len(claims)
+
+
+@lru_cache(maxsize=1 << 13)
+def _known(news: str) -> frozenset[str]:
+    """Return the numbers and words of `news`; the same news is asked about by every model and repeat."""
+    words = _WORD.findall(unicodedata.normalize("NFKC", news))
+    return frozenset(_numbers(news) | {_plain(word) for word in words})
 
 
 def _numbers(text: str) -> set[str]:
@@ -37,18 +48,23 @@ def _numbers(text: str) -> set[str]:
 def _names(text: str) -> set[str]:
     plain = unicodedata.normalize("NFKC", text)
     return {
-        _plain(match.group())
-        for match in _WORD.finditer(plain)
-        if _is_emphatic(match.group())
-        or (match.group()[0].isupper() and not _OPENING.search(plain, max(0, match.start() - 4), match.start()))
+        _plain(match[1])
+        for match in _NAME_OR_RUN.finditer(plain)
+        if match[1]
+        and (
+            _is_emphatic(match[1])
+            or (match[1][0].isupper() and not _OPENING.search(plain, max(0, match.start() - 4), match.start()))
+        )
     }
 
 
 def _is_emphatic(word: str) -> bool:
     """Tell whether a word is a name wherever it stands: NVIDIA, GPT-5, iPhone."""
-    stem = re.split(r"['’]", word)[0]
+    if word.isalpha() and word[1:].islower():
+        return False
+    stem = _APOSTROPHE.split(word)[0]
     return len(stem) > 1 and (any(c.isupper() for c in stem[1:]) or any(c.isdigit() for c in stem))
 
 
 def _plain(word: str) -> str:
-    return re.sub(r"['’]s?$", "", word).casefold().strip("-&")
+    return word.casefold() if word.isalpha() else _POSSESSIVE.sub("", word).casefold().strip("-&")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.errors import InputError, printable
 
@@ -42,6 +42,21 @@ def loads(text: str) -> Any:
     """
     try:
         return json.loads(text, object_pairs_hook=_closed_pairs, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+_FOREIGN: Final = json.JSONDecoder()
+
+
+def loads_foreign(text: str) -> Any:
+    """Parse JSON as lm-eval writes it: NaN, its word for a missing value, passes, and the last of two keys counts.
+
+    Raises:
+        ValueError: not JSON, or nesting too deep to read.
+    """
+    try:
+        return _FOREIGN.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -95,11 +110,15 @@ def read_lines(path: Path) -> Iterator[tuple[int, Row]]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one step: a reader sees the old file or the new one, never a part."""
+    _write(path, (data,))
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as stream:
-            stream.write(data)
+            stream.writelines(parts)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
@@ -117,5 +136,5 @@ def write(path: Path, value: Row) -> None:
 
 
 def write_lines(path: Path, rows: Iterable[Row]) -> None:
-    """Write one JSON object per line."""
-    write_text(path, "".join(f"{dumps(row)}\n" for row in rows))
+    """Write one JSON object per line, one at a time: `rows` may be more than memory holds."""
+    _write(path, (f"{dumps(row)}\n".encode() for row in rows))

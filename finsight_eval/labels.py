@@ -31,7 +31,7 @@ _RISK_SYNONYMS = {
 #: Words that carry no level of their own: "High risk", "风险等级: 高", "very bullish".
 _FILLERS = (
     *("sentiment", "outlook", "level", "risk", "very", "slightly", "strongly", "somewhat"),
-    *("风险", "等级", "水平", "情绪", "级", "面"),
+    *("风险", "等级", "水平", "情绪", "级"),
 )
 
 

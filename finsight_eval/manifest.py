@@ -29,7 +29,7 @@ _OURS: Final = ("finsight_eval", "finsight_train", "distill", "benchmarks")
 _SETTINGS_FOLDERS: Final = {"recipes", "suites", "policies"}
 _LIBRARIES: Final = (
     "torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets", "tokenizers", "lm_eval", "openai",
-    "numpy", "scikit-learn", "jsonschema", "json_repair", "matplotlib",
+    "vllm", "aiohttp", "numpy", "scikit-learn", "jsonschema", "json_repair", "matplotlib",
 )  # fmt: skip
 
 
@@ -135,10 +135,12 @@ def _imports(source: Path, package: str) -> set[str]:
 
 
 def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # `from package.module import name`: its parent is no package
-        return False
+    """Tell whether `name` is a module, by its file: find_spec would import its parents, and torch with them."""
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    homes = (spec.submodule_search_locations or []) if spec else []
+    paths = [Path(home, *rest) for home in homes]
+    return any(path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() for path in paths)
 
 
 @cache

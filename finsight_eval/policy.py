@@ -1,6 +1,7 @@
 """Policies: what a model must show before it may ship.
 
 name: nano
+overlap: required
 inconclusive_blocks: false
 floors: {finsight_simulated/sentiment_f1: 0.75}
 gains: {finsight_simulated/sentiment_f1: 0.0}
@@ -9,7 +10,7 @@ margins: {finsight_simulated/sentiment_f1: 0.03}
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from finsight_eval.metrics import METRICS
 FOLDER: Final = Path("benchmarks/policies")
 #: Accepted baselines, committed beside the policies: `finsight_eval.accept` writes them.
 BASELINES: Final = Path("benchmarks/baselines")
+REQUIRED: Final = "required"
+OVERLAP: Final = (REQUIRED, "not_recorded")
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,28 @@ class Policy:
 
     Attributes:
         inconclusive_blocks: whether a bound that the interval straddles ends with exit code 3 instead of 0.
+        overlap: "required": no verdict without a record of the overlap between training data and benchmark;
+            "not_recorded": a verdict that says in words that leakage was not checked.
         floors: the least value.
-        gains: the paired gain over the base model that must be exceeded.
-        margins: how far the value may fall below an accepted baseline, if one is committed.
+        gains: the paired gain over the reference (the untrained base, or the previous release) that must be exceeded.
+        margins: how far the value may fall below an accepted baseline, if there is one.
     """
 
     name: str
     inconclusive_blocks: bool
-    floors: dict[str, float]
-    gains: dict[str, float]
-    margins: dict[str, float]
+    overlap: str = REQUIRED
+    floors: dict[str, float] = field(default_factory=dict)
+    gains: dict[str, float] = field(default_factory=dict)
+    margins: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.floors and not self.gains:
             raise ValueError(
                 "floors and gains are both empty: such a gate lets everything pass; set at least one bound"
+            )
+        if self.overlap not in OVERLAP:
+            raise ValueError(
+                f"overlap is {self.overlap!r}, not one of {', '.join(OVERLAP)}{nearest(self.overlap, OVERLAP)}"
             )
         for key in (*self.floors, *self.gains, *self.margins):
             task, _, metric = key.partition("/")
@@ -55,14 +65,28 @@ class Policy:
             if margin < 0:
                 raise ValueError(f"margin of {key!r} is {margin}, at least 0 is expected")
 
+    def bounds(self) -> list[str]:
+        """Return every TASK/METRIC that the policy speaks of, each once, in order of appearance."""
+        return list(dict.fromkeys((*self.floors, *self.gains, *self.margins)))
+
     def tasks(self) -> list[str]:
         """Return the tasks that the policy speaks of, in order of appearance."""
-        return list(dict.fromkeys(key.partition("/")[0] for key in (*self.floors, *self.gains, *self.margins)))
+        return list(dict.fromkeys(key.partition("/")[0] for key in self.bounds()))
 
 
 def baseline_path(name: str) -> Path:
     """Return where the accepted baseline of a policy lies, whether or not there is one."""
     return BASELINES / f"{name}.json"
+
+
+def path_of(policy: str) -> Path:
+    """Return the file of a policy given as a path, or as the name of one that this version ships."""
+    if policy.endswith((".yaml", ".yml")):
+        return Path(policy)
+    name = f"{policy}.yaml"
+    # A checkout has its policies beside the benchmarks; an installed wheel carries those for strangers with the code.
+    homes = (FOLDER, Path(__file__).resolve().parents[1] / FOLDER, Path(__file__).parent / "policies")
+    return next((home / name for home in homes if (home / name).is_file()), FOLDER / name)
 
 
 def load(path: Path) -> Policy:

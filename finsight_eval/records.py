@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, get_type_hints
 
 from finsight_eval import jsonl
@@ -41,7 +42,7 @@ class Item:
 
     def row(self) -> dict[str, Any]:
         """Return the JSON row, keys in the order of the file format."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: list(v) if isinstance(v := getattr(self, key), tuple) else v for key in _hints(Item)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ AnyItem = Item | PublicItem
 
 def pair_of(identity: str) -> str | None:
     """Return the pair of a counterfactual item ("cf-en-001" for "cf-en-001-a"), None for any other item."""
-    found = _PAIR.fullmatch(identity)
+    found = _PAIR.fullmatch(identity) if identity.startswith("cf-") else None
     return found[1] if found else None
 
 
@@ -107,10 +108,47 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Return name -> type of the fields of `kind`, in their order."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
 def row_problem(row: dict[str, Any], kind: type) -> str | None:
     """Return what is wrong with `row` as a `kind` (Item, PublicItem or News), or None: the first problem, in words."""
-    names = [field.name for field in fields(kind)]
-    hints = {name: shape for name, shape in get_type_hints(kind).items() if name in names}
+    return None if _is_sound(row, kind) else _problem(row, _hints(kind))
+
+
+@cache
+def _checks(kind: type) -> tuple[tuple[str, type, frozenset[Any] | None], ...]:
+    """Return (key, type in JSON, allowed values) for the keys of `kind`."""
+    types = {str: str, int: int, tuple[str, ...]: list, str | None: str}
+    allowed = {name: frozenset(values) for name, values in _ALLOWED.items()}
+    return tuple((name, types[shape], allowed.get(name)) for name, shape in _hints(kind).items())
+
+
+def _is_sound(row: dict[str, Any], kind: type) -> bool:
+    """Tell whether nothing is wrong with `row`, in a fraction of the time that finding words for it takes.
+
+    A null passes to the slow path. So does what the slow path refuses: it alone decides.
+    """
+    checks = _checks(kind)
+    if len(row) != len(checks):
+        return False
+    for name, shape, allowed in checks:
+        value: Any = row.get(name)
+        if type(value) is not shape or (allowed is not None and value not in allowed):
+            return False
+        if isinstance(value, str):
+            if not value or value.isspace():
+                return False
+        elif isinstance(value, list) and any(type(element) is not str for element in value):
+            return False
+    return True
+
+
+def _problem(row: dict[str, Any], hints: dict[str, Any]) -> str | None:
     for key in row:
         if key not in hints:
             return f"unknown key {printable(key, 40)!r}{nearest(key, hints)}; allowed: {', '.join(hints)}"
@@ -131,7 +169,7 @@ def row_problem(row: dict[str, Any], kind: type) -> str | None:
 
 
 def _made(row: dict[str, Any], kind: type) -> Any:
-    return kind(**{f.name: tuple(v) if isinstance(v := row[f.name], list) else v for f in fields(kind)})
+    return kind(*[tuple(v) if isinstance(v := row[name], list) else v for name in _hints(kind)])
 
 
 def kind_of(row: dict[str, Any]) -> type[AnyItem]:

@@ -2,23 +2,26 @@
 
 {"doc_id": 0, "doc": {"id": "news-en-001", "text": "...", ..., "teacher_sentiment": "Positive",
  "teacher_risk_level": "Low"}, "arguments": {"gen_args_0": {"arg_0": "<prompt>", "arg_1": {"max_gen_toks": 512}}},
- "resps": [["<thinking>..."]], "filter": "none", ...}
+ "resps": [["<thinking>..."]], "filter": "none", "json_parse_rate": 1.0, "sentiment_f1": ["Positive", "Neutral"], ...}
 
-The raw reply (`resps`) is read again, whatever lm-eval made of it: a parser fix needs no new evaluation. `doc` holds
-the benchmark row; its two teacher keys may be absent.
+The raw reply (`resps`) is read again, whatever lm-eval made of it: a parser fix needs no new evaluation. What it had
+made of it is kept as `recorded`, so that `rescore` can say what has changed. `doc` holds the benchmark row; its two
+teacher keys may be absent. Other versions of lm-eval write the request as a list, or the whole file as one list.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from finsight_eval import prompt
 from finsight_eval.errors import InputError, printable
-from finsight_eval.jsonl import dumps
+from finsight_eval.gold import TASKS
+from finsight_eval.jsonl import loads_foreign
+from finsight_eval.lm_results import conditions, read_results, recorded_figures, task_in
 from finsight_eval.records import item_of, kind_of, row_problem
+from finsight_eval.sample_lines import Line, LineReader, line_of
 from finsight_eval.verdicts import TEACHER_KEYS, Verdict, failed_verdict, teacher_of, verdict_of
 
 if TYPE_CHECKING:
@@ -26,126 +29,199 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from finsight_eval.records import AnyItem
+    from finsight_eval.verdicts import Labels
 
-_NAME = re.compile(r"samples_(?P<task>.+)_\d{4}-\d{2}-\d{2}T[\d.\-]+")
 NO_REPLY: Final = "no reply text in the sample"
+#: One of these stands in every document of a FinSight task.
+_DOCUMENT_KEYS: Final = ("id", "lang", "text", "sentiment")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What one model was asked and said on one task; `prompt` is our prompt's fingerprint, or "other"."""
+    """What one model was asked and said on one task; `prompt` is our prompt's fingerprint, or "other".
+
+    `recorded`: metric -> what lm-eval recorded for each verdict: a number, a (gold, said) pair, None for no value.
+    `figures` and `conditions` come from the results file beside the samples (finsight_eval.lm_results).
+    """
 
     task: str
     verdicts: list[Verdict]
     prompt: str
     generation: dict[str, Any]
+    recorded: dict[str, list[Any]] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    conditions: dict[str, Any] = field(default_factory=lambda: conditions({}, ""))
 
 
 def task_of(path: Path) -> str:
-    """Return the task that a sample file belongs to: from lm-eval's file name, else the name itself."""
-    found = _NAME.fullmatch(path.stem)
-    return found["task"] if found else path.stem
+    """Return the task that a sample file belongs to: from lm-eval's file name, old or new, else the name itself."""
+    named = (task for task in sorted(TASKS, key=len, reverse=True) if path.stem.endswith(f"_{task}"))
+    return task_in(path.stem) or next(named, path.stem)
 
 
-def read_samples(path: Path) -> Samples:
-    """Return the samples in `path`, in the order of their documents.
+def read_samples(path: Path, documents: Documents | None = None) -> Samples:
+    """Return the samples in `path`, in the order of their documents; `documents` serve for several files.
 
     Raises:
         InputError: no such file, no sample in it, a line that is no sample of a FinSight task, or a document twice.
     """
-    verdicts: dict[int, tuple[int, Verdict]] = {}
+    documents = documents or Documents()
+    read: dict[int, tuple[int, Verdict, dict[str, Any]]] = {}
     ids: dict[str, int] = {}
-    first: dict[str, Any] | None = None
+    first: Line | None = None
     ours = True
-    for number, row in _rows(path):
-        first = first or row
-        if row.get("filter") != first.get(
-            "filter"
-        ):  # lm-eval logs a document once per filter, with one and the same reply
+    for number, line in _lines(path, documents.reader):
+        first = first or line
+        if line.filter != first.filter:  # the same documents with the same replies once more
             continue
-        doc_id, verdict = _sample(row, f"{path}:{number}")
-        before = ids.setdefault(verdict.item.id, number)
-        if doc_id in verdicts or before != number:
-            before = verdicts[doc_id][0] if doc_id in verdicts else before
-            name = printable(verdict.item.id, 40)
-            raise InputError(
-                f"{path}:{number}: document {doc_id} ({name!r}) already stands on line {before}; "
-                "give the samples of one run"
-            )
-        verdicts[doc_id] = (number, verdict)
-        ours = ours and prompt.prompt_of(verdict.item) in _asked(row)
+        asked = line.asked or documents.asked(line, f"{path}:{number}")
+        doc_id = len(read) if line.doc_id is None else line.doc_id
+        before = ids.setdefault(asked.item.id, number)
+        if doc_id in read or before != number:
+            raise _twice(path, number, doc_id, asked.item.id, read[doc_id][0] if doc_id in read else before)
+        read[doc_id] = number, _verdict(asked, _reply(line.replies)), line.recorded
+        ours = ours and asked.by(line.arguments)
     if first is None:
         raise InputError(f"{path}: holds no samples; an empty set has no figures")
-    ordered = [verdict for _, (_, verdict) in sorted(verdicts.items())]
-    generation = _argument(first, "arg_1")
-    settings = generation if isinstance(generation, dict) else {}
-    return Samples(task_of(path), ordered, prompt.fingerprint() if ours else "other", settings)
+    ordered = [read[doc_id] for doc_id in sorted(read)]
+    generation, task, results = _argument(_decoded(first.arguments), 1), task_of(path), read_results(path)
+    return Samples(
+        task,
+        [verdict for _, verdict, _ in ordered],
+        prompt.fingerprint() if ours else "other",
+        generation if isinstance(generation, dict) else {},
+        {name: [recorded.get(name) for _, _, recorded in ordered] for name in first.recorded},
+        recorded_figures(results, task),
+        conditions(results, task),
+    )
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row); NaN passes, for lm-eval writes it where a metric has no value."""
+def _twice(path: Path, number: int, doc_id: int, identity: str, before: int) -> InputError:
+    return InputError(
+        f"{path}:{number}: document {doc_id} ({printable(identity, 40)!r}) already stands on line {before}; "
+        "give the samples of one run"
+    )
+
+
+def _lines(path: Path, reader: LineReader[Asked]) -> Iterator[tuple[int, Line]]:
+    """Yield (line number, line), or (place, row) where the whole file is one list, as lm-eval wrote it before 0.4.3."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a samples_*.jsonl that lm-eval wrote (--log_samples)")
-    with path.open(encoding="utf-8", newline="\n") as stream:
-        try:
-            for number, line in enumerate(stream, start=1):
-                row = json.loads(line) if line.strip() else None
-                if row is None:
-                    continue
-                if not isinstance(row, dict):
-                    raise InputError(f"{path}:{number}: a JSON object is expected, found {printable(line, 60)!r}")
-                yield number, row
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"{path}:{number}: not valid JSON ({error}); the file is damaged or cut off") from None
+    number = 1
+    try:
+        with path.open("rb") as stream:
+            for number, text in enumerate(stream, start=1):
+                if number == 1 and text.lstrip()[:1] == b"[":
+                    rows = loads_foreign(str(text + stream.read(), "utf-8"))
+                    yield from ((place, _whole(path, place, line_of(row))) for place, row in enumerate(rows, start=1))
+                    return
+                if not text.isspace():
+                    yield number, _whole(path, number, reader.read(text))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
+    except ValueError as error:
+        raise InputError(f"{path}:{number}: not valid JSON ({error}); the file is damaged or cut off") from None
 
 
-def _sample(row: dict[str, Any], where: str) -> tuple[int, Verdict]:
-    doc, doc_id = row.get("doc"), row.get("doc_id")
-    if not isinstance(doc, dict) or not isinstance(doc_id, int):
-        raise InputError(f"{where}: no lm-eval sample: `doc` and `doc_id` are expected; evaluate with --log_samples")
-    item = _item({key: value for key, value in doc.items() if key not in TEACHER_KEYS}, where)
-    teacher = teacher_of(doc)
-    reply = _reply(row.get("resps"))
-    return doc_id, failed_verdict(item, NO_REPLY, teacher) if reply is None else verdict_of(item, reply, teacher)
+def _whole(path: Path, number: int, line: Line | None) -> Line:
+    if line is None:
+        raise InputError(f"{path}:{number}: a JSON object is expected; score files that lm-eval wrote (--log_samples)")
+    if not isinstance(line.doc_id, int | None) or (line.asked is None and not isinstance(line.doc, dict)):
+        raise InputError(
+            f"{path}:{number}: no lm-eval sample: `doc` and `doc_id` are expected; evaluate with --log_samples"
+        )
+    return line
+
+
+def _verdict(asked: Asked, reply: str | None) -> Verdict:
+    if reply is None:
+        return failed_verdict(asked.item, NO_REPLY, asked.teacher)
+    return verdict_of(asked.item, reply, asked.teacher)
+
+
+class Asked(NamedTuple):
+    """What a document asks: its item, the teacher's labels, our prompt, and that as it stands in a file."""
+
+    item: AnyItem
+    teacher: Labels | None
+    prompt: str
+    encoded: bytes
+
+    def by(self, arguments: Any) -> bool:
+        """Tell whether the request in `arguments` holds our prompt."""
+        return (isinstance(arguments, bytes) and self.encoded in arguments) or self.prompt in _context(arguments)
+
+
+class Documents:
+    """The documents met so far, each checked once: thousands of files ask about the same benchmark."""
+
+    def __init__(self) -> None:
+        self.reader: Final[LineReader[Asked]] = LineReader()
+
+    def asked(self, line: Line, where: str) -> Asked:
+        """Return what the document of `line` asks; raises InputError, with `where`, for one of no FinSight task."""
+        row = {key: value for key, value in line.doc.items() if key not in TEACHER_KEYS}
+        item = _item(row, where)
+        ours = prompt.prompt_of(item)
+        found = Asked(item, teacher_of(line.doc), ours, encode_basestring(ours)[1:-1].encode())
+        self.reader.remember(line, found)
+        return found
 
 
 def _item(row: dict[str, Any], where: str) -> AnyItem:
     if problem := row_problem(row, kind_of(row)):
+        if not any(key in row for key in _DOCUMENT_KEYS):
+            keys = ", ".join(printable(key, 20) for key in list(row)[:5])
+            problem = f"has the keys {keys}: this is no sample of a FinSight task"
         raise InputError(f"{where}: doc: {problem}; score samples of the FinSight tasks")
+    item = item_of(row)
     try:
-        dumps(row).encode()
+        "".join([value for value in row.values() if isinstance(value, str)] + [*item.aliases, *item.features]).encode()
     except UnicodeEncodeError:
         raise InputError(
             f"{where}: doc: holds half a surrogate pair, which no UTF-8 file can; repair the row"
         ) from None
-    return item_of(row)
+    return item
 
 
 def _reply(responses: Any) -> str | None:
     """Return the first reply, or None where there is no text; lone surrogates, which no file holds, are spelt out."""
     while isinstance(responses, list) and responses:
         responses = responses[0]
-    return responses.encode("utf-8", "backslashreplace").decode() if isinstance(responses, str) else None
+    if not isinstance(responses, str) or responses.isascii():
+        return responses if isinstance(responses, str) else None
+    return responses.encode("utf-8", "backslashreplace").decode()
 
 
-def _argument(row: dict[str, Any], name: str) -> Any:
-    """Return one argument of the request, None where the sample does not hold it in lm-eval's shape."""
-    arguments = row.get("arguments")
-    request = arguments.get("gen_args_0") if isinstance(arguments, dict) else None
-    return request.get(name) if isinstance(request, dict) else None
+def _decoded(arguments: Any) -> Any:
+    """Return the request of a sample, decoded; None where it is damaged: the reply is there all the same."""
+    if not isinstance(arguments, bytes):
+        return arguments
+    try:
+        return loads_foreign(str(arguments, "utf-8"))
+    except ValueError:
+        return None
 
 
-def _asked(row: dict[str, Any]) -> str:
+def _argument(arguments: Any, place: int) -> Any:
+    """Return one argument of the request, None where the sample does not hold it in a shape of lm-eval's."""
+    request = arguments.get("gen_args_0") if isinstance(arguments, dict) else arguments
+    if isinstance(request, list) and request and isinstance(request[0], list | dict):
+        request = request[0]
+    if isinstance(request, dict):
+        return request.get(f"arg_{place}")
+    return request[place] if isinstance(request, list) and len(request) > place else None
+
+
+def _context(arguments: Any) -> str:
     """Return the text that the model was given; chat endpoints log it as JSON messages."""
-    context = _argument(row, "arg_0")
+    context = _argument(_decoded(arguments), 0)
     while isinstance(context, list) and context:
         context = context[0]
     if not isinstance(context, str):
         return ""
     try:
-        return str(json.loads(context)[-1]["content"]) if context.startswith("[{") else context
+        return str(loads_foreign(context)[-1]["content"]) if context.startswith("[{") else context
     except (ValueError, LookupError, TypeError):
         return context
 
@@ -157,6 +233,8 @@ def check_gold(verdicts: Sequence[Verdict], items: Sequence[AnyItem], where: str
         name = printable(verdict.item.id, 40)
         if verdict.item.id not in known:
             raise InputError(f"{where}: item {name!r} is not in the benchmark; score it with the set it was made on")
+        if verdict.item == known[verdict.item.id]:
+            continue
         gold = known[verdict.item.id].row()
         for key, found in verdict.item.row().items():
             if found != gold[key]:

@@ -1,11 +1,18 @@
 """Score what models said: verdicts and figures from lm-eval's sample files, without running any model.
 
     python -m finsight_eval.score --recipe nano                    base, adapter and teacher of a run
-    finsight-score samples_finsight_2026-11-22T18-15-40.jsonl      anyone's samples; --out DIR keeps the figures
+    finsight-score samples_finsight_2026-11-22T18-15-40.jsonl      anyone's samples, files or folders of them
 
 It writes verdicts.jsonl (one line per item: finsight_eval.verdicts) and metrics.json:
 
-    {"model": "adapter", "contract": 1, "tasks": {"finsight": {"n": 68, "metrics": {"sentiment_f1": {"value": ...
+    {"model": "adapter", "contract": 1, "tasks": {"finsight": {"benchmark": {"set": "news", "sha256": "9f1c..."},
+     "prompt": "e1a0...", "generation": {"max_gen_toks": 96, ...}, "task_version": 1.1, "limit": null,
+     "n_samples": {"original": 320, "effective": 320}, "chat_template": true, "model": "runs/nano/train/base", "n": 320,
+     "metrics": {"sentiment_f1": {"value": ...}}, ...}}}
+
+A task's card says how its samples were made; what lm-eval's results file beside them does not say is null
+(finsight_eval.lm_results). Sample files given one by one are also compared with what was recorded when they were made
+(finsight_eval.score_files).
 """
 
 from __future__ import annotations
@@ -14,9 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import CONTRACT, benchmark, jsonl, manifest, prompt, stage, suite
-from finsight_eval.errors import InputError, command, printable
+from finsight_eval.errors import InputError, command
 from finsight_eval.gold import TASKS, Gold, gold_of
-from finsight_eval.records import read_items
 from finsight_eval.samples import Samples, check_gold, read_samples, task_of
 from finsight_eval.scorecard import scorecard
 from finsight_eval.verdicts import failed_verdict, verdict_of
@@ -38,24 +44,29 @@ def task_card(samples: Samples, gold: Gold | None, where: str) -> dict[str, Any]
         "benchmark": gold.about() if gold else None,
         "prompt": samples.prompt,
         "generation": samples.generation,
+        **samples.conditions,
     }
     return about | scorecard(samples.verdicts, len(gold.items) if gold else None)
 
 
 def write_score(out: Path, model: str, name: str, runs: Sequence[tuple[Samples, dict[str, Any]]]) -> None:
     """Write verdicts.jsonl (each line with its task) and metrics.json below `out`."""
-    rows = [verdict.row(samples.task) for samples, _ in runs for verdict in samples.verdicts]
+    rows = (verdict.row(samples.task) for samples, _ in runs for verdict in samples.verdicts)
     jsonl.write_lines(out / "verdicts.jsonl", rows)
     about = {"model": model, "name": name, "contract": CONTRACT, "prompt": prompt.fingerprint()}
     jsonl.write(out / "metrics.json", {**about, "tasks": {samples.task: card for samples, card in runs}})
 
 
+def sample_paths(folder: Path) -> list[Path]:
+    """Return all of lm-eval's sample files below `folder`; raises InputError where there is none."""
+    if paths := sorted(folder.rglob("samples_*.jsonl")):
+        return paths
+    raise InputError(f"{folder}: no samples_*.jsonl below it; evaluate with --log_samples, or name another folder")
+
+
 def sample_files(folder: Path) -> list[Path]:
     """Return lm-eval's sample files below `folder`, one per task; raises InputError for none or for two of a task."""
-    paths = sorted(folder.rglob("samples_*.jsonl"))
-    if not paths:
-        raise InputError(f"{folder}: no samples_*.jsonl below it; run `python -m finsight_eval.evaluate` again")
-    return one_per_task(paths)
+    return one_per_task(sample_paths(folder))
 
 
 def one_per_task(paths: Sequence[Path]) -> list[Path]:
@@ -148,50 +159,25 @@ def score_recipe(recipe: str, runs: Path) -> None:
         stage.run(plan, _builder(plan, model, settings.tasks))
 
 
-def score_files(paths: Sequence[Path], benchmark_file: Path | None, out: Path | None) -> None:
-    """Score sample files given one by one, print their figures and, with `out`, write them."""
-    given = (
-        Gold(benchmark_file.stem, manifest.sha256(benchmark_file), [*read_items(benchmark_file)])
-        if benchmark_file
-        else None
-    )
-    runs = []
-    for path in one_per_task(paths):
-        samples = read_samples(path)
-        gold = given or (gold_of(samples.task) if samples.task in TASKS else None)
-        runs.append((samples, task_card(samples, gold, str(path))))
-    for samples, card in runs:
-        _print_card(samples.task, card)
-    if out:
-        write_score(out, "samples", "samples", runs)
-        print(f"-> {out}/verdicts.jsonl, {out}/metrics.json")
-
-
-def _print_card(task: str, card: dict[str, Any]) -> None:
-    whole = card["n_total"] if card["n_total"] is not None else "?"
-    print(f"{printable(task)}: {card['n']} of {whole} items scored, {card['failed']} failed")
-    for name, found in card["metrics"].items():
-        if found["value"] is None:
-            print(f"  {name:24} n/a ({found['why']})")
-        else:
-            ends = f"[{found['low']:.3f}, {found['high']:.3f}]" if found["low"] is not None else "[no interval]"
-            print(f"  {name:24} {found['value']:.4f}  {ends}  n {found['n']}")
-
-
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Score a recipe's run or sample files; returns the exit code."""
     parser = stage.arguments("Score base, adapter and teacher of a run, or lm-eval sample files.", suite.FOLDER)
-    parser.add_argument("samples", nargs="*", type=Path, help="lm-eval samples_*.jsonl to score instead of a run")
+    parser.add_argument(
+        "samples", nargs="*", type=Path, help="lm-eval samples_*.jsonl, or folders of them, to score instead of a run"
+    )
     parser.add_argument("--benchmark", type=Path, help="JSONL with the gold rows that the samples must agree with")
-    parser.add_argument("--out", type=Path, help="folder for verdicts.jsonl and metrics.json of the given samples")
+    parser.add_argument(
+        "--out", type=Path, help="folder for verdicts.jsonl, metrics.json, rescored.json of one run's samples"
+    )
     options = parser.parse_args(argv)
     if not options.samples and (options.benchmark or options.out):
         raise InputError("--benchmark and --out belong to sample files; name the files, or leave both out")
     if options.samples:
-        score_files(options.samples, options.benchmark, options.out)
-    else:
-        score_recipe(options.recipe, options.runs)
+        from finsight_eval.score_files import score_files
+
+        return score_files(options.samples, options.benchmark, options.out)
+    score_recipe(options.recipe, options.runs)
     return 0
 
 

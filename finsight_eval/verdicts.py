@@ -11,6 +11,7 @@ teacher is known or the teacher gave no answer.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from finsight_eval import jsonl
@@ -59,12 +60,18 @@ class Verdict:
 def teacher_of(doc: dict[str, Any]) -> Labels | None:
     """Return the teacher's labels that an lm-eval document carries, or None where it carries none."""
     sentiment, risk_level = (doc.get(key) for key in TEACHER_KEYS)
+    return _labels(sentiment, risk_level) if isinstance(sentiment, str) and isinstance(risk_level, str) else None
+
+
+@lru_cache(maxsize=64)
+def _labels(sentiment: str, risk_level: str) -> Labels | None:
     return Labels(sentiment, risk_level) if sentiment and risk_level else None
 
 
 def verdict_of(item: AnyItem, reply: str, teacher: Labels | None = None) -> Verdict:
     """Return the verdict on a reply that arrived, whatever it says."""
-    return Verdict(item, reply, parse(reply), parse_lenient(reply), teacher)
+    strict = parse(reply)
+    return Verdict(item, reply, strict, parse_lenient(reply, strict), teacher)
 
 
 def failed_verdict(item: AnyItem, error: str, teacher: Labels | None = None) -> Verdict:

@@ -145,7 +145,7 @@ def make_run(
         ]
         jsonl.write_lines(run / "eval" / model / "showcase.jsonl", rows)
         seal(run / "eval" / model, 12.5)
-    seal(run / "teacher", 2.0)
+    seal(run / "teacher", 2.0, texts=sum(sizes), asked_now=sum(sizes), usd=0.047, unmetered=0, price_date="2026-11")
     _make_earlier_stages(run)
     return run
 
@@ -176,7 +176,7 @@ def _make_earlier_stages(run: Path) -> None:
     rng = random.Random(3)
     rows = [{"id": i.id, "reply": noisy_reply(i, rng, 0.92, 0.99), "finish_reason": "stop"} for i in items]
     jsonl.write_lines(run / "generate" / "answers.jsonl", rows)
-    seal(run / "generate", 3.1, answered=200)
+    seal(run / "generate", 3.1, texts=200, answered=200, asked_now=200, usd=0.05, unmetered=0, price_date="2026-11")
     jsonl.write_lines(run / "verify" / "accepted.jsonl", rows[:180])
     jsonl.write_lines(run / "verify" / "rejected.jsonl", [{**row, "reason": "empty"} for row in rows[180:]])
     seal(run / "verify", 0.5, accepted=180, rejected=20)

@@ -24,6 +24,16 @@ READ = [
     '{"entity": "ACME", "sentiment": "看空", "risk": "高风险", "confidence": 0.9}',
     f"{GOOD}\n{GOOD}",
     f'{{"note": "draft"}} {GOOD}',
+    f"<thinking>because {GOOD}</thinking>",
+    f"because</think>{GOOD}",
+    f'{{"answer": {GOOD}}}',
+    GOOD.replace("}", ', "why": "a } or a { in a text"}'),
+    GOOD.replace("}", ', "name": "another name for it"}'),
+    GOOD.replace("}", ', "entity": "ACME"}'),
+    GOOD.replace('"ACME"', '"ACME", "note": "the "big" order"'),
+    f"{GOOD}\n}}",
+    GOOD.replace('"', "“", 1).replace('"', "”", 1),
+    GOOD.replace("Negative", "负面情绪"),
 ]
 
 
@@ -46,6 +56,12 @@ UNREAD = [
     GOOD.replace("ACME", " "),
     GOOD.replace('"Negative"', '["Negative"]'),
     "{" * 5000 + GOOD,
+    f"<thinking>because {GOOD}</thinking>Now I am not so sure.",
+    GOOD.replace("}", ', "sentiment": "Positive"}'),
+    GOOD.replace("}", ', "Sentiment": "Positive",}'),
+    f'{{"first": {GOOD}, "second": {GOOD.replace("High", "Low")}}}',
+    f"{{'name': 'a torn draft {GOOD}",
+    "sentiment: Negative, risk_level: High, entity: ACME",
 ]
 
 

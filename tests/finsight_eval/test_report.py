@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finsight_eval import benchmark, gate, jsonl, manifest, report, score
-from finsight_eval.report_data import read_run
-from tests.finsight_eval.synthetic_run import make_run
+from finsight_eval.plotting.training import draw_training
+from finsight_eval.reporting.data import read_run
+from finsight_eval.reporting.sections import page
+from tests.finsight_eval.synthetic_run import make_run, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,54 +54,132 @@ def run(judged_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return root / "runs" / "nano"
 
 
+@pytest.fixture(scope="module")
+def reports(judged_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports folder of the judged run, written once for the tests that only read it."""
+    folder = tmp_path_factory.mktemp("reports")
+    arguments = ["--recipe", "nano", "--runs", str(judged_root / "runs"), "--reports", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(judged_root)
+        assert report.main(arguments) == 0
+    shutil.rmtree(judged_root / "runs" / "nano" / "report")
+    return folder
+
+
+@pytest.fixture
+def text(reports: Path) -> str:
+    """The page of the judged run."""
+    return (reports / "nano.md").read_text(encoding="utf-8")
+
+
 def pages(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
-def test_rendering_twice_gives_the_same_bytes(run: Path) -> None:
+PICTURES = (
+    "intervals",
+    "loss",
+    "reasons",
+    "agreement",
+    "cost",
+    *(f"{kind}_{task}" for kind in ("confusion", "slices") for task in ("finsight", "finsight_simulated")),
+)
+
+
+def add_dev_curve(run: Path, rows: list[dict[str, object]]) -> None:
+    """Give the run a dev curve, as the trainer writes it."""
+    jsonl.write_lines(run / "train" / "dev.jsonl", rows)
+    seal(run / "train", 101.0, steps=180, loss=0.41)
+
+
+def test_rendering_twice_gives_the_same_bytes(run: Path, reports: Path) -> None:
     """Page and pictures are a function of the run: drawn anew they are equal to the last byte."""
-    assert report.main(["--recipe", "nano"]) == 0
-    once = pages(run.parents[1] / "reports")
-    assert set(once) == {
-        "nano.md",
-        *(f"nano/{name}.png" for name in ("intervals", "loss", "confusion_finsight", "confusion_finsight_simulated")),
-    }
-    shutil.rmtree(run / "report")
-    shutil.rmtree(run.parents[1] / "reports")
+    once = pages(reports)
+    drawn = {f"nano/{name}{theme}.png" for name in PICTURES for theme in ("", "-dark")}
+    assert set(once) == {"nano.md", "nano.html", *drawn}
     assert report.main(["--recipe", "nano"]) == 0
     assert pages(run.parents[1] / "reports") == once
 
 
-def test_a_damaged_page_is_restored_though_the_stage_is_skipped(run: Path) -> None:
+def test_a_damaged_page_is_restored_though_the_stage_is_skipped(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """reports/ always shows the run: an edited page and a stale picture do not survive."""
+    monkeypatch.setattr(report, "draw", lambda read, folder: [])
     report.main(["--recipe", "nano"])
     reports = run.parents[1] / "reports"
     once = pages(reports)
     (reports / "nano.md").write_text("all is well", encoding="utf-8")
+    (reports / "nano").mkdir()
     (reports / "nano" / "old.png").write_bytes(b"")
     report.main(["--recipe", "nano"])
+    assert "unchanged, skipped" in capsys.readouterr().out
     assert pages(reports) == once
 
 
-def test_sections_come_in_the_promised_order(run: Path) -> None:
-    """Answer, verdict, evidence, the models' words, warnings, method."""
-    report.main(["--recipe", "nano"])
-    text = (run.parents[1] / "reports" / "nano.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## (.+)$", outside_fences(text), flags=re.MULTILINE) == [
-        "The gate's verdict",
-        "Figures",
-        "Training",
-        "What is taken for what",
-        "Replies that could not be read",
-        "Where the adapter is good and where not",
-        "Before and after",
-        "The adapter's 5 worst errors",
-        "Warnings",
-        "How it was made",
-    ]
+SECTIONS = [
+    "The gate's verdict",
+    "At a glance",
+    "Warnings",
+    "Where it is good and where not",
+    "What is taken for what",
+    "Replies that could not be read",
+    "What agreement with the teacher is worth",
+    "Cost and quality",
+    "Before and after",
+    "The adapter's 5 worst errors",
+    "What broke and what was fixed",
+    "Training",
+    "How to read the figures",
+    "How it was made",
+]
+
+
+def test_sections_come_in_the_promised_order(text: str) -> None:
+    """Answer, contents, verdict, evidence, the models' words, method; each opens with a sentence on how to read it."""
+    text = outside_fences(text)
+    assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE) == SECTIONS
     assert text.startswith("# FinSight report: `nano`\n\n**Yes")
+    for title in SECTIONS:
+        lead = text.partition(f"\n## {title}\n\n")[2].partition("\n")[0]
+        assert lead.endswith(".") and not lead.startswith(("|", "#", "<", "-")), title  # noqa: PT018
+
+
+def test_every_link_of_the_contents_leads_to_a_section(text: str) -> None:
+    """The anchors are GitHub's: lower case, hyphens for blanks, no punctuation."""
+    line = next(line for line in text.split("\n") if line.startswith("[The gate's verdict]"))
+    assert re.findall(r"\[([^\]]+)\]", line) == SECTIONS
+    assert re.findall(r"\(#([^)]+)\)", line)[:3] == ["the-gates-verdict", "at-a-glance", "warnings"]
+    assert not re.search(r"\(#[^)]*[^a-z0-9)-]", line)
+
+
+def test_folded_blocks_open_and_close_where_markdown_works(text: str) -> None:
+    """Each summary and each end stands alone between blank lines, so that tables inside are tables; none is nested."""
+    lines = ["", *outside_fences(text).split("\n")]
+    marks = [place for place, line in enumerate(lines) if "details>" in line]
+    assert marks
+    for place, other in zip(marks[::2], marks[1::2], strict=True):
+        assert re.fullmatch(r"<details><summary>[^<>`]+</summary>", lines[place])
+        assert lines[other] == "</details>"
+        assert {lines[place + 1], lines[other - 1], lines[place - 1], lines[other + 1]} == {""}
+
+
+def test_every_picture_is_there_for_light_and_for_dark_pages(reports: Path, text: str) -> None:
+    """One line per picture, in the form that readers of the page rely on; both files exist and differ."""
+    lines = [line for line in text.split("\n") if line.startswith("<picture>")]
+    form = (
+        r'<picture><source media="\(prefers-color-scheme: dark\)" srcset="nano/(\w+)-dark\.png">'
+        r'<img alt="[^"<>]+" src="nano/(\w+)\.png"></picture>'
+    )
+    found = [match.groups() for line in lines if (match := re.fullmatch(form, line))]
+    assert len(found) == len(lines)
+    assert sorted(light for _, light in found) == sorted(PICTURES)
+    for dark, light in found:
+        assert dark == light
+        folder = reports / "nano"
+        assert (folder / f"{light}.png").read_bytes() != (folder / f"{light}-dark.png").read_bytes()
 
 
 def outside_fences(text: str) -> str:
@@ -117,17 +197,14 @@ def outside_fences(text: str) -> str:
     return "\n".join(kept)
 
 
-def test_hostile_replies_stay_inert(run: Path) -> None:
+def test_hostile_replies_stay_inert(text: str) -> None:
     """Nothing that a model wrote leaves its block: no tag, no link, no picture, no heading, no hidden character."""
-    report.main(["--recipe", "nano"])
-    text = (run.parents[1] / "reports" / "nano.md").read_text(encoding="utf-8")
     assert "<script>alert(1)</script>" in text
     visible = outside_fences(text)
     assert "# Verdict" not in visible
-    assert not re.search(r"<script|javascript:|</details>|@someone", visible)
-    assert set(re.findall(r"!\[[^\]]*\]\(([^)]*)\)", visible)) <= {
-        f"nano/{name}" for name in pages(run / "report" / "nano")
-    }
+    assert not re.search(r"<script|javascript:|~~~|@someone|!\[|\]\((?!#)", visible)
+    tags = set(re.findall(r"</?\w+", visible))
+    assert tags <= {"<details", "</details", "<summary", "</summary", "<picture", "</picture", "<source", "<img"}
     assert not [c for c in text if not c.isprintable() and c != "\n"]
 
 
@@ -135,16 +212,45 @@ def test_hostile_replies_stay_inert(run: Path) -> None:
     ("gone", "said"),
     [
         ("train", "Training loss by step: n/a (no train/loss.jsonl in the run)"),
-        ("score/teacher", "| n/a (not scored) |"),
+        ("train", "training, n/a (trained elsewhere)"),
+        ("score/teacher", "| base | adapter | adapter - base, paired |"),
         ("simulate", "n/a (no simulate/gold.jsonl, or no answers to it)"),
         ("eval", "n/a (no showcase.jsonl below eval/base or eval/adapter)"),
+        ("eval", "| adapter | 188 | n/a ¹ | n/a ² |"),
+        ("generate", "answers to the training texts, n/a (no account)"),
     ],
 )
-def test_what_is_missing_is_said_to_be_missing(run: Path, gone: str, said: str) -> None:
-    """A part of the run that is not there becomes n/a with a reason, never 0."""
+def test_what_is_missing_is_said_to_be_missing(run: Path, text: str, gone: str, said: str) -> None:
+    """A part of the run that is not there becomes n/a with a reason, never 0; where it is there, nothing is said."""
     shutil.rmtree(run / gone)
-    assert report.main(["--recipe", "nano"]) == 0
-    assert said in (run.parents[1] / "reports" / "nano.md").read_text(encoding="utf-8")
+    assert said in page(read_run(run), [])
+    assert said not in text
+
+
+def test_a_reason_is_said_once_below_the_table(text: str) -> None:
+    """Cells of figures hold a mark; no table repeats the same long excuse."""
+    rows = [line for line in outside_fences(text).split("\n") if line.startswith("| ")]
+    assert [row for row in rows if "n/a ¹" in row]
+    assert not [row for row in rows if row.count("n/a (") > 1]
+
+
+def test_the_dev_curve_is_drawn_where_there_is_one(run: Path, text: str, reports: Path, tmp_path: Path) -> None:
+    """train/dev.jsonl changes the training picture and the words above it; without it neither speaks of a dev set."""
+    assert "dev set" not in text.partition("## Training")[2]
+    add_dev_curve(run, [{"step": 60 * i, "n": 80, "json_parse_rate": 0.9, "sentiment_f1": 0.5} for i in (1, 2)])
+    read = read_run(run)
+    assert "the dev set's macro F1 has none" in page(read, ["loss.png"])
+    draw_training(tmp_path / "loss.png", read.losses, read.devs)
+    assert (tmp_path / "loss.png").read_bytes() != (reports / "nano" / "loss.png").read_bytes()
+
+
+def test_a_dev_curve_without_its_size_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A figure without n has no interval: exit code 2 naming file, row, value and what to do."""
+    add_dev_curve(run, [{"step": 60, "n": 80, "risk_accuracy": 0.5}, {"step": 120, "n": "many"}])
+    assert report.main(["--recipe", "nano"]) == 2
+    assert (
+        "dev.jsonl: row 2: n is 'many', an integer from 1 on is expected; run the training" in capsys.readouterr().err
+    )
 
 
 def test_without_a_gate_there_is_no_report(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
-from finsight_eval.figures import Difference
+from finsight_eval.exposing.exposures import exposures
+from finsight_eval.figures import Difference, figure
+from finsight_eval.metrics import HEADLINE
 from finsight_eval.parse import Answer, render
-from finsight_eval.report_answer import Change, change_of, ship_sentence, verdict_sentence
-from finsight_eval.report_data import Run
-from finsight_eval.report_numbers import plain, shown
-from finsight_eval.report_warnings import warnings
-from finsight_eval.report_words import severity, worst_errors
+from finsight_eval.reporting.answer import Change, change_of, exposed, ship_sentence, verdict_sentence
+from finsight_eval.reporting.data import Run
+from finsight_eval.reporting.numbers import plain, shown
+from finsight_eval.reporting.warnings import warnings
+from finsight_eval.reporting.words import severity, worst_errors
 from finsight_eval.scorecard import scorecard
 from finsight_eval.verdicts import Verdict, verdict_of
+from tests.finsight_eval import planted
+from tests.finsight_eval.planted import run_of
 from tests.finsight_eval.synthetic_run import gold_reply, make_item
 
 
@@ -102,7 +106,7 @@ def test_manifest_values_are_put_in_words() -> None:
     assert plain(facts) == "accepted 11,040, reasons (no JSON 3), ok yes, rate 0.002, none n/a, x &#60;b&#62;"
 
 
-def crafted(reply_of: Any, size: int = 60, **changes: Any) -> Run:
+def crafted(reply_of: Any, size: int = 90, **changes: Any) -> Run:
     """Return a run whose adapter replied as told and which is otherwise beyond suspicion."""
     items = [make_item(number) for number in range(size)]
     verdicts: list[Verdict] = [verdict_of(item, reply_of(item)) for item in items]
@@ -111,7 +115,7 @@ def crafted(reply_of: Any, size: int = 60, **changes: Any) -> Run:
     overlap: dict[str, Any] = {"removed": []}
     scores, found = {"adapter": {"tasks": {"finsight": card}}}, {"adapter": {"finsight": verdicts}}
     whole = Run("nano", scores, found, {"checks": []}, [{"step": 1, "loss": 0.4}], [], [], overlap, {"train": made})
-    return replace(whole, **changes)
+    return replace(whole, trained=planted.taught(), **changes)
 
 
 def good_reply(item: Any) -> str:
@@ -128,6 +132,10 @@ def constant_reply(item: Any) -> str:
     return render(Answer(f"{item.entity} -> x", item.entity, "Neutral", item.risk_level))
 
 
+def lost_reply(item: Any) -> str:
+    return render(Answer(f"{item.id} -> x", "Zzyzx", item.sentiment, item.risk_level))
+
+
 def recited_reply(item: Any) -> str:
     return render(Answer("costs rise -> margins fall", item.entity, item.sentiment, item.risk_level))
 
@@ -140,12 +148,17 @@ def test_an_honest_run_raises_no_warning() -> None:
 @pytest.mark.parametrize(
     ("run", "said"),
     [
-        (lambda: crafted(gold_reply), "sentiment_f1 is 1.00 over 60 items"),
-        (lambda: crafted(constant_reply), "sentiment is Neutral in 60 of 60 answers (gold: 33%)"),
+        (lambda: crafted(gold_reply), "sentiment_f1 is 1.00 over 90 items"),
         (lambda: crafted(constant_reply), "sentiment_f1 is not shown to beat the majority label"),
-        (lambda: crafted(recited_reply), "60 of 60 items got one and the same reasoning"),
+        (
+            lambda: crafted(recited_reply),
+            "90 of 90 items got one and the same reasoning, word by word (the 400 training rows hold 400 ",
+        ),
         (lambda: crafted(good_reply, losses=[{"step": 9, "loss": 0.0}]), "the training loss ended at 0.0000"),
         (lambda: crafted(good_reply, overlap=None), "no overlap record"),
+        (lambda: replace(crafted(good_reply), trained=None), "the run holds no training rows"),
+        (lambda: crafted(lost_reply), "**Invents company names.** On Hand-written news, 90 of 90 answers"),
+        (lambda: crafted(lost_reply), "Looked for by name and not found: memorised its training texts, copies the"),
         (lambda: crafted(good_reply, overlap={"removed": [{}]}), "1 training rows were benchmark items"),
         (
             lambda: crafted(good_reply, manifests={"gate": {"origin": {"git": {"commit": "a", "dirty": True}}}}),
@@ -158,6 +171,27 @@ def test_suspicious_runs_are_warned_of_by_name(run: Any, said: str) -> None:
     assert any(said in text for text in warnings(run()))
 
 
+def test_grave_exposures_open_the_report_and_others_do_not() -> None:
+    """By name in the first lines, and then not among the warnings; the honest model has no such line."""
+    copier = crafted(constant_reply)
+    assert exposed(copier)[0].startswith("- **Copies the majority class.** On Hand-written news, sentiment is Neutral")
+    assert not any("Copies the majority" in text for text in warnings(copier))
+    assert exposed(crafted(lost_reply)) == exposed(crafted(good_reply)) == []
+
+
+def test_a_name_that_fits_many_sets_is_told_twice_and_then_counted() -> None:
+    """The first lines stay few: what is left of one name stands in the warnings."""
+    run = run_of(planted.random_labels, 1, list(planted.TASKS)[:2])
+    assert len(exposures(run)) == 4
+    assert [line[:21] for line in exposed(run)] == ["- **Labels at random."] * 2 + ["- **Labels at random*"]
+    assert "2 times more: see the warnings" in exposed(run)[2]
+    figures = {name: figure(name, rows).row() for rows in run.verdicts["adapter"].values() for name in HEADLINE}
+    card = {"metrics": figures, "failed": 0, "n": 320, "n_total": 320}
+    cards = dict.fromkeys(run.verdicts["adapter"], card)
+    told = warnings(replace(run, scores={"adapter": {"tasks": cards}}))
+    assert sum(text.startswith("**Labels at random.**") for text in told) == 2
+
+
 def test_failed_and_missing_items_are_warned_of() -> None:
     """Counted in the scorecard, said in the report."""
     run = crafted(good_reply)
@@ -167,8 +201,8 @@ def test_failed_and_missing_items_are_warned_of() -> None:
         in warnings(replace(run, scores={"adapter": {"tasks": {"finsight": {**card, "failed": 2}}}}))[0]
     )
     assert (
-        "only 60 of 90"
-        in warnings(replace(run, scores={"adapter": {"tasks": {"finsight": {**card, "n_total": 90}}}}))[0]
+        "only 90 of 120"
+        in warnings(replace(run, scores={"adapter": {"tasks": {"finsight": {**card, "n_total": 120}}}}))[0]
     )
 
 

@@ -134,6 +134,10 @@ def swapped(row: dict[str, Any], **changes: Any) -> dict[str, Any]:
         ([swapped(rows()[0], id="news-en-999")], "'news-en-999' is not in the benchmark"),
         ([swapped(rows()[0], sentiment="postive")], ":1: doc: sentiment 'postive' is not one of"),
         ([{"question": "?"}], ":1: no lm-eval sample"),
+        (
+            [{"doc_id": 0, "doc": {"question": "?", "choices": []}}],
+            "keys question, choices: this is no sample of a Fin",
+        ),
     ],
 )
 def test_wrong_sample_files_are_refused(
@@ -161,12 +165,14 @@ def test_damaged_files_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_two_files_of_one_task_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Which run is meant cannot be guessed."""
+def test_two_files_of_one_task_make_no_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which of them the figures of a run are cannot be guessed: --out refuses; without it each is scored on its own."""
     one = write_samples(tmp_path / NAME, rows())
     two = write_samples(tmp_path / "samples_mine_2026-11-23T08-00-00.1.jsonl", rows())
-    assert score.main([str(one), str(two)]) == 2
+    assert score.main([str(one), str(two), "--out", str(tmp_path / "out")]) == 2
     assert "both hold samples of 'mine'" in capsys.readouterr().err
+    assert score.main([str(one), str(two)]) == 0
+    assert capsys.readouterr().out.count("sentiment_f1 1.0000") == 2
 
 
 @pytest.mark.parametrize(
@@ -174,6 +180,7 @@ def test_two_files_of_one_task_are_refused(tmp_path: Path, capsys: pytest.Captur
     [
         (f"samples_finsight_{STAMP}.jsonl", "finsight"),
         (f"samples_finsight_simulated_{STAMP}.jsonl", "finsight_simulated"),
+        ("pretrained__Qwen__Qwen2.5_finsight_zh.jsonl", "finsight_zh"),
         ("anything.jsonl", "anything"),
     ],
 )

@@ -1,16 +1,19 @@
-"""Statistics: known values, and intervals that cover as often as they say."""
+"""Statistics in closed form: known values, and powers that are what they say."""
 
 from __future__ import annotations
 
 import math
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from finsight_eval import confusion, stats
+from finsight_eval import stats
+from finsight_eval.clusters import Sums
 
-#: A confusable three-class task with some unanswered items, as shares of 100.
-TASK = np.array([[30, 3, 2, 1], [4, 22, 4, 1], [1, 3, 28, 1]])
+if TYPE_CHECKING:
+    from finsight_eval.clusters import Numbers
 
 
 @pytest.mark.parametrize(
@@ -22,20 +25,71 @@ def test_wilson_gives_the_textbook_values(hits: int, n: int, low: float, high: f
     assert stats.wilson(hits, n) == pytest.approx((low, high), abs=5e-4)
 
 
+def signs(lost: int, won: int, same: int = 0) -> Numbers:
+    """Return the differences of items of which the first model alone, the second alone, or neither alone was right."""
+    return np.repeat([-1, 1, 0], [lost, won, same])
+
+
+def paired(lost: int, won: int, n: int) -> stats.Interval:
+    """Return the paired interval of n items that stand for themselves."""
+    sums = signs(lost, won, n - lost - won)
+    return stats.paired_interval(sums.astype(float), np.ones(n, dtype=np.int64))
+
+
 @pytest.mark.parametrize(
     ("lost", "won", "p"), [(0, 0, 1.0), (1, 1, 1.0), (0, 5, 0.0625), (2, 10, 0.0386), (10, 2, 0.0386)]
 )
-def test_mcnemar_is_the_exact_binomial_test(lost: int, won: int, p: float) -> None:
+def test_sign_flips_of_single_items_are_mcnemars_exact_test(lost: int, won: int, p: float) -> None:
     """2 * P(X <= fewer), X binomial with a half, and never above 1."""
     exact = min(1.0, 2 * sum(math.comb(lost + won, i) for i in range(min(lost, won) + 1)) / 2 ** (lost + won))
-    assert stats.mcnemar(lost, won) == pytest.approx(exact)
-    assert stats.mcnemar(lost, won) == pytest.approx(p, abs=1e-4)
+    assert stats.sign_flip(signs(lost, won, 7)) == pytest.approx(exact)
+    assert stats.sign_flip(signs(lost, won)) == pytest.approx(p, abs=1e-4)
 
 
-def test_mcnemar_bears_large_sets() -> None:
-    """Hundreds of thousands of disagreements neither overflow nor vanish."""
-    assert 0.9 < stats.mcnemar(200_000, 200_000) <= 1.0
-    assert stats.mcnemar(100_000, 300_000) == 0.0
+@pytest.mark.parametrize("sums", [[2, -1, 1, 2], [1, 1, 1], [3, -2, -2, 1, 1], [2, 2, -2, 1, -1, 2, 1]])
+def test_sign_flips_of_clusters_are_counted_exactly(sums: list[int]) -> None:
+    """The p is the share of all assignments of signs whose total is as far from nought."""
+    totals = [abs(sum(s * v for s, v in zip(flips, sums, strict=True))) for flips in product((-1, 1), repeat=len(sums))]
+    exact = sum(total >= abs(sum(sums)) for total in totals) / len(totals)
+    assert stats.sign_flip(np.array(sums)) == pytest.approx(exact)
+
+
+def test_sign_flips_bear_large_sets() -> None:
+    """Tens of thousands of disagreements neither overflow nor vanish."""
+    assert 0.9 < stats.sign_flip(signs(30_000, 30_000)) <= 1.0
+    assert stats.sign_flip(signs(10_000, 30_000)) < 1e-9
+
+
+@pytest.mark.parametrize(("lost", "won", "n"), [(0, 0, 10), (3, 9, 40), (30, 30, 500)])
+def test_the_paired_interval_of_single_items_is_bonett_and_prices(lost: int, won: int, n: int) -> None:
+    """Their formula, written out: one item more of each kind of disagreement, n + 2 in all."""
+    one, two = (lost + 1) / (n + 2), (won + 1) / (n + 2)
+    spread = 1.959964 * math.sqrt((one + two - (two - one) ** 2) / (n + 2))
+    assert paired(lost, won, n) == pytest.approx((two - one - spread, two - one + spread), abs=1e-6)
+
+
+def test_items_that_go_together_say_less() -> None:
+    """Twenty pairs that are right or wrong together are twenty answers, not forty; half and half in each says more."""
+    sizes = np.full(20, 2)
+    together = stats.rate_interval(Sums(np.repeat([2.0, 0.0], 10), sizes))
+    alone = stats.rate_interval(Sums(np.repeat([1.0, 0.0], 20), np.ones(40, dtype=np.int64)))
+    mixed = stats.rate_interval(Sums(np.repeat([1.0, 2.0, 0.0], [16, 2, 2]), sizes))
+    assert alone == stats.wilson(20, 40)
+    assert together == pytest.approx(stats.wilson(10, 20), abs=0.02)
+    assert mixed.high - mixed.low < alone.high - alone.low < together.high - together.low
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
+def test_values_without_variance_do_not_look_certain(value: float) -> None:
+    """All right, all wrong, or the same half in every pair: an interval as wide as that of one answer a cluster."""
+    found = stats.rate_interval(Sums(np.full(12, 2 * value), np.full(12, 2)))
+    assert found == stats.wilson(12 * value, 12)
+
+
+@pytest.mark.parametrize(("freedom", "point"), [(1, 12.706), (2, 4.303), (3, 3.182), (9, 2.262), (79, 1.990)])
+def test_student_gives_the_textbook_values(freedom: int, point: float) -> None:
+    """Reference values of the 97.5 % point."""
+    assert stats.student(freedom) == pytest.approx(point, rel=0.002)
 
 
 @pytest.mark.parametrize(
@@ -84,29 +138,12 @@ def test_a_gate_of_many_checks_raises_few_false_alarms() -> None:
     alarms, raw = 0, 0
     for _ in range(1500):
         won, lost = rng.binomial(30, 0.5, size=7), 30
-        intervals = [stats.paired_rate_interval(lost - w, w, 300) for w in won]
+        intervals = [paired(lost - w, w, 300) for w in won]
         p = [stats.p_below((2 * w - lost) / 300, i, 0.0) for w, i in zip(won, intervals, strict=True)]
         raw += min(p) <= 0.025
         alarms += min(stats.holm(p)) <= 0.025
     assert raw / 1500 > 0.08
     assert alarms / 1500 <= 0.03
-
-
-def covered(n: int, repeats: int = 300) -> float:
-    """Return how often the bootstrap interval of macro F1 covers the truth, drawing `n` items `repeats` times."""
-    rng = np.random.default_rng(4)
-    truth = float(confusion.macro_f1(TASK))
-    hits = 0
-    for _ in range(repeats):
-        counts = rng.multinomial(n, TASK.ravel() / TASK.sum()).reshape(TASK.shape)
-        interval = stats.bootstrap(counts, confusion.macro_f1, rng, draws=400)
-        hits += interval is not None and interval.low <= truth <= interval.high
-    return hits / repeats
-
-
-def test_bootstrap_intervals_of_f1_cover_as_stated() -> None:
-    """95 % intervals cover the true F1 in 92-98 % of 300 simulated sets (the simulation itself varies by 1.3 %)."""
-    assert 0.92 <= covered(300) <= 0.98
 
 
 def test_wilson_intervals_cover_as_stated() -> None:
@@ -119,75 +156,11 @@ def test_wilson_intervals_cover_as_stated() -> None:
     assert 0.94 <= float(np.mean(hits)) <= 0.97
 
 
-def test_paired_intervals_raise_a_false_alarm_in_one_of_twenty() -> None:
-    """Two equally good models: nought lies outside the interval in at most 6.5 % of 1,000 simulated sets."""
-    rng = np.random.default_rng(2)
-    cells = rng.multinomial(300, [0.8, 0.06, 0.06, 0.08], size=1_000)
-    outside = 0
-    for _, lost, won, _ in cells:
-        interval = stats.paired_rate_interval(int(lost), int(won), 300)
-        outside += interval.low > 0 or interval.high < 0
-    assert outside / 1_000 <= 0.065
-
-
-def test_paired_bootstraps_raise_hardly_more_false_alarms_than_stated() -> None:
-    """Two models with the same chances on every item: F1 seems to differ in at most 8 % of 1,000 sets of 300.
-
-    The stated level is 5 %, the measured one 5.7 % (24,700 other sets); the bound lies three standard errors of this
-    simulation (0.73 %) above it.
-    """
-    rng = np.random.default_rng(6)
-    chances = TASK / TASK.sum(axis=1, keepdims=True)
-    joint = (TASK.sum(axis=1)[:, None, None] * chances[:, :, None] * chances[:, None, :]).ravel()
-    outside = 0
-    for _ in range(1_000):
-        cube = rng.multinomial(300, joint / joint.sum()).reshape(3, 4, 4)
-        interval = stats.paired_bootstrap(cube, confusion.macro_f1, rng, draws=400)
-        outside += interval is not None and (interval.low > 0 or interval.high < 0)
-    assert outside / 1_000 <= 0.08
-
-
-def test_paired_intervals_are_narrower_than_independent_ones() -> None:
-    """Models that agree on most items are told apart better in pairs: that is why the comparison is paired."""
-    same = np.zeros((3, 4, 4), dtype=np.int64)
-    for gold, said in np.ndindex(3, 4):
-        same[gold, said, said] = TASK[gold, said] * 3
-    same[0, 0, 1] = 5
-    rng = np.random.default_rng(0)
-    paired = stats.paired_bootstrap(same, confusion.macro_f1, rng)
-    alone = stats.bootstrap(same.sum(axis=-1), confusion.macro_f1, rng)
-    assert paired is not None
-    assert alone is not None
-    assert paired.high - paired.low < (alone.high - alone.low) / 2
-
-
-@pytest.mark.parametrize(("hits", "end"), [(10, 1.0), (0, 0.0)])
-def test_a_saturated_figure_does_not_look_certain(hits: int, end: float) -> None:
-    """All right or all unanswered: the bootstrap has no width, Wilson's interval stands in."""
-    counts = np.zeros((3, 4), dtype=np.int64)
-    counts[0, 0 if hits else 3] = counts[1, 1 if hits else 3] = counts[2, 2 if hits else 3] = 10
-    interval = stats.bootstrap(counts, confusion.macro_f1, np.random.default_rng(0))
-    assert interval is not None
-    assert interval.high - interval.low > 0.1
-    assert end in interval
-
-
-def test_a_difference_of_two_saturated_figures_has_width() -> None:
-    """All wrong against all right over 30 items is a certain gain, of uncertain size."""
-    cube = np.zeros((3, 4, 4), dtype=np.int64)
-    for label in range(3):
-        cube[label, 3, label] = 10
-    interval = stats.paired_bootstrap(cube, confusion.macro_f1, np.random.default_rng(0))
-    assert interval is not None
-    assert 0.8 < interval.low < 1.0
-    assert interval.high == 1.0
-
-
 def test_the_smallest_detectable_difference_is_found_with_the_stated_power() -> None:
     """At that difference, the paired interval excludes nought in about 80 % of simulated sets."""
     rng = np.random.default_rng(3)
-    least = stats.smallest_detectable(stats.paired_rate_interval(30, 30, 500))
+    least = stats.smallest_detectable(paired(30, 30, 500))
     shares = [0.06 - least / 2, 0.06 + least / 2]
     cells = rng.multinomial(500, [*shares, 1 - sum(shares)], size=2_000)
-    found = np.mean([stats.paired_rate_interval(int(a), int(b), 500).low > 0 for a, b, _ in cells])
+    found = np.mean([paired(int(a), int(b), 500).low > 0 for a, b, _ in cells])
     assert 0.76 <= float(found) <= 0.84

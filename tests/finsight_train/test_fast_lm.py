@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from finsight_train.fast_lm import FastLM, by_length, greedy, shared_head
+from finsight_train import fast_lm, packed
+from finsight_train.fast_lm import FastLM, rows_that_fit
+from finsight_train.schedule import continuations
 
 BASE = Path(__file__).parents[2] / "finsight_train" / "bases" / "finsight-nano"
 HEAD = "You are a financial risk expert. Judge what the news means for the company or asset that it bears on most. "
@@ -40,9 +43,9 @@ def replies(model: Any, texts: list[str], **generation: Any) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:5], TEXTS[:1], TEXTS[:2] * 3])
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:5], TEXTS[:1], TEXTS[:2] * 3, TEXTS[:5] * 3])
 def test_it_writes_what_hf_writes(models: dict[str, Any], texts: list[str]) -> None:
-    """With and without a shared head, in full and in partial batches, for equal prompts and for a single one."""
+    """With and without a shared head, for fewer and for more prompts than slots, for equal ones and a single one."""
     assert replies(models["FastLM"], texts) == replies(models["HFLM"], texts)
 
 
@@ -73,21 +76,6 @@ def test_an_adapter_is_added_to_the_weights(tmp_path: Path) -> None:
     assert said != replies(bare, TEXTS)
 
 
-@pytest.mark.parametrize(
-    ("lengths", "groups"),
-    [
-        ([100, 99, 98], [[0, 1, 2]]),
-        ([40, 2000, 45, 1900], [[1, 3], [2, 0]]),
-        ([10], [[0]]),
-        ([80, 100], [[1, 0]]),
-        ([79, 100], [[1], [0]]),
-    ],
-)
-def test_long_prompts_are_read_apart(lengths: list[int], groups: list[list[int]]) -> None:
-    """No prompt of a group is padded by more than a quarter, and each stands in one group."""
-    assert by_length(lengths) == groups
-
-
 def test_a_repetition_penalty_is_kept(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Qwen2.5's generation config holds one, and `generate` applies it to greedy decoding, too."""
     for model in models.values():
@@ -113,40 +101,118 @@ def test_anything_but_greedy_decoding_is_left_to_hf(
     """Stop words, sampling and beams go the ordinary way; plain greedy decoding does not."""
     calls: list[bool] = []
 
-    def counted(*arguments: Any, **named: Any) -> Any:
+    def counted(*arguments: Any) -> Any:
         calls.append(True)
-        return greedy(*arguments, **named)
+        return continuations(*arguments)
 
-    monkeypatch.setattr("finsight_train.fast_lm.greedy", counted)
+    monkeypatch.setattr(fast_lm, "continuations", counted)
     replies(models["FastLM"], TEXTS[:2], **options)
     assert bool(calls) is fast
 
 
-def test_a_row_that_has_ended_stays_ended(models: dict[str, Any]) -> None:
-    """Behind the first end token a row holds end tokens only, and rows that go on are not disturbed by it."""
+def test_every_reply_goes_to_its_request(models: dict[str, Any]) -> None:
+    """Requests of several kinds in one call: each reply stands where its request stood."""
+    from lm_eval.api.instance import Instance
+
+    kinds = [{"max_gen_toks": 6}, {"max_gen_toks": 9}, {"max_gen_toks": 9, "until": [" the", "a"]}]
+    requests = [
+        Instance("generate_until", {}, (text, {"until": [], "do_sample": False} | kinds[n % 3]), n)
+        for n, text in enumerate(TEXTS)
+    ]
+    found = {name: model.generate_until(requests, disable_tqdm=True) for name, model in models.items()}
+    assert found["FastLM"] == found["HFLM"]
+
+
+def test_a_reply_is_handed_over_as_soon_as_it_ends(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """lm-eval's cache hook hears of each, with its request, while other rows are still being written."""
     model = models["FastLM"]
-    tokens, mask = model.tok_batch_encode(TEXTS[:4])
-    free = greedy(model.model, tokens, mask, 12, {model.eot_token_id})
-    end = int(free[0, 3])  # let a token of the first row end rows
-    cut = greedy(model.model, tokens, mask, 12, {model.eot_token_id, end})
-    for row, whole in zip(cut.tolist(), free.tolist(), strict=True):
-        stops = [place for place, token in enumerate(whole) if token in (end, model.eot_token_id)]
-        kept = stops[0] + 1 if stops else len(whole)
-        assert row[:kept] == whole[:kept]
-        assert set(row[kept:]) <= {min(end, model.eot_token_id)}
+    heard: list[tuple[str, Any, str, int]] = []
+    passes: list[bool] = []
+
+    class Hook:
+        def add_partial(self, kind: str, request: Any, text: str) -> None:
+            heard.append((kind, request, text, len(passes)))
+
+    counting = model.model.register_forward_hook(lambda *_: passes.append(True))
+    monkeypatch.setattr(model, "cache_hook", Hook())
+    found = replies(model, TEXTS[:5] * 3)
+    counting.remove()
+    assert {kind for kind, *_ in heard} == {"generate_until"}
+    assert sorted((context, text) for _, (context, _), text, _ in heard) == sorted(
+        zip(TEXTS[:5] * 3, found, strict=True)
+    )
+    assert all(asked == {"until": [], "max_gen_toks": 24, "do_sample": False} for _, (_, asked), _, _ in heard)
+    assert heard[0][3] < 0.6 * len(passes)
+
+
+def test_an_error_of_the_journal_is_not_taken_for_the_models(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever listens may fail (a full disk, say): that ends the run, and nothing is decoded a second time."""
+
+    class Hook:
+        def add_partial(self, *_arguments: Any) -> None:
+            raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(models["FastLM"], "cache_hook", Hook())
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        replies(models["FastLM"], TEXTS[:2])
+
+
+@pytest.mark.parametrize("reason", [packed.Unsupported("planted"), TypeError("planted"), RuntimeError("planted")])
+def test_what_the_decoder_cannot_do_is_left_to_hf(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], reason: Exception
+) -> None:
+    """The reason is said, what had been written by then is kept, and the replies are those of `hf`."""
+
+    def broken(*arguments: Any) -> Any:
+        yield next(continuations(*arguments))
+        raise reason
+
+    monkeypatch.setattr(fast_lm, "continuations", broken)
+    assert replies(models["FastLM"], TEXTS) == replies(models["HFLM"], TEXTS)
+    assert "decoding as `hf` does, hence slower: planted" in capsys.readouterr().err
+
+
+def test_when_memory_runs_out_fewer_rows_go_on(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No reply is lost or asked for twice; with one row and still too little memory, `hf` has to do."""
+    asked: list[int] = []
+
+    def short(model: Any, prompts: Any, *rest: Any) -> Any:
+        asked.append(len(prompts))
+        yield next(continuations(model, prompts, *rest))
+        raise torch.cuda.OutOfMemoryError("planted")
+
+    monkeypatch.setattr(fast_lm, "continuations", short)
+    monkeypatch.setattr(models["FastLM"], "_rows", 4)
+    found = replies(models["FastLM"], TEXTS[:3])
+    assert found == replies(models["HFLM"], TEXTS[:3])
+    assert asked == [3, 2, 1]
+    assert "going on with 2 rows" in capsys.readouterr().err
+
+
+QWEN_7B = SimpleNamespace(
+    num_hidden_layers=28,
+    num_attention_heads=28,
+    num_key_value_heads=4,
+    hidden_size=3584,
+    intermediate_size=18944,
+    vocab_size=152064,
+)
 
 
 @pytest.mark.parametrize(
-    ("rows", "length"),
+    ("gib", "capacity", "rows"),
     [
-        ([[1, 2, 3], [1, 2, 4]], 2),
-        ([[1, 2], [1, 2, 3]], 1),
-        ([[1, 2], [1, 2]], 1),
-        ([[1], [2]], 0),
-        ([[7]], 0),
-        ([[1, 2, 3]], 2),
+        (100, 432, 256),  # an H200 with the weights on it
+        (8, 432, 256),  # 24 GB: 15.2 are weights
+        (4, 432, 119),
+        (8, 2048, 59),
+        (0.2, 432, 1),  # and should even that be too much, memory runs out and is said to
     ],
 )
-def test_every_row_keeps_a_token_of_its_own(rows: list[list[int]], length: int) -> None:
-    """The head is what all rows share, short of the whole of any of them: each must be asked for its next token."""
-    assert shared_head(rows) == length
+def test_rows_are_as_many_as_memory_holds(gib: float, capacity: int, rows: int) -> None:
+    """Of Qwen2.5-7B in bfloat16: 57 KB a token and 2.4 MB of logits a row, 0.6 GB of work space."""
+    assert rows_that_fit(int(gib * 2**30), QWEN_7B, capacity, 2) == rows

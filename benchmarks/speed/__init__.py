@@ -1,0 +1,1 @@
+"""Speed benchmarks: commands that print what they measure; figures, hardware and versions stand beside them."""

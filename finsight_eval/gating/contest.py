@@ -1,0 +1,182 @@
+"""A contest: whom a gate judges, what against, and what nobody has looked at.
+
+    Contest(candidate={"finsight": [Verdict, ...]}, reference=..., baseline=None,
+            notes=("leakage was not checked: ...",))
+
+It is made from a run folder of ours, or from files of models that were trained and evaluated elsewhere; either way
+nothing is judged that should not be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from finsight_eval import jsonl, policy
+from finsight_eval.errors import InputError
+from finsight_eval.gating import comparable
+from finsight_eval.gating.checks import checks_of
+from finsight_eval.gating.flips import Flip, flips
+from finsight_eval.gating.noise_record import half_widths, read_noise, unstable_ids
+from finsight_eval.gating.recorded import from_record, recorded
+from finsight_eval.scorecard import scored
+from finsight_eval.verdicts import Verdict, read_verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from finsight_eval.gating.checks import Check
+    from finsight_eval.gating.noise_record import NoiseRecord
+    from finsight_eval.policy import Policy
+
+    Tasks = Mapping[str, list[Verdict]]
+
+LEAKAGE: Final = (
+    "leakage was not checked: nobody has compared the training data of this model with the benchmark, and a model that "
+    "has seen its items looks better than it is"
+)
+_WITHOUT: Final = "a policy with `overlap: not_recorded` does without, and its verdict says so"
+NO_NOISE: Final = (
+    "no noise record: how far the figures move from run to run was not measured, the intervals cover the choice of "
+    "items only"
+)
+NO_BASELINE: Final = "no accepted baseline was given: the margins of the policy were not checked"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a user names on the command line: lm-eval's samples, or records of replies."""
+
+    candidate: Sequence[Path]
+    reference: Sequence[Path] = ()
+    baseline: Path | None = None
+    overlap: Path | None = None
+    noise: Path | None = None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The verdicts that are judged and held against, and where they come from.
+
+    Attributes:
+        score: the candidate's conditions, in the shape of metrics.json.
+        reference_name: what the reference is called on the page.
+        notes: what the verdict does not cover, in words.
+        noise: task -> how far its figures move from run to run, and the items that flip by themselves.
+    """
+
+    score: comparable.Score
+    candidate: Tasks
+    reference: Tasks | None
+    baseline: Tasks | None
+    reference_name: str
+    baseline_path: Path | None = None
+    notes: tuple[str, ...] = field(default=())
+    noise: Mapping[str, NoiseRecord] = field(default_factory=dict)
+
+    def against(self) -> str | None:
+        """Return whom the flips are listed against, None where there is nobody."""
+        return "accepted baseline" if self.baseline else self.reference_name if self.reference else None
+
+    def checks(self, bounds: Policy) -> list[Check]:
+        widths = {task: half_widths(record) for task, record in self.noise.items()}
+        return checks_of(bounds, self.candidate, self.reference, self.baseline, widths)
+
+    def flips(self, bounds: Policy) -> dict[str, dict[str, list[Flip]]]:
+        """Return task -> the items that the candidate broke or fixed, those apart that flip by themselves."""
+        before = self.baseline or self.reference
+        if not before:
+            return {}
+        return {
+            task: flips(before[task], self.candidate[task], unstable_ids(self.noise.get(task)))
+            for task in bounds.tasks()
+        }
+
+
+def of_run(bounds: Policy, run: Path, baseline: Path | None) -> Contest:
+    """Return the contest of a run's adapter with its base; raises InputError where they should not be compared."""
+    scores = {model: jsonl.read(run / "score" / model / "metrics.json") for model in ("base", "adapter")}
+    comparable.refuse_unequal(scores, bounds.tasks())
+    verdicts = {model: _scored_verdicts(run / "score" / model / "verdicts.jsonl") for model in scores}
+    overlap = overlap_of(run, bounds)
+    found = Contest(scores["adapter"], verdicts["adapter"], verdicts["base"], None, "base")
+    found = replace(found, noise=read_noise(path, found.score) if (path := noise_of(run)).is_file() else {})
+    return _noted(found, "adapter", bounds, overlap, baseline)
+
+
+def noise_of(run: Path) -> Path:
+    """Return where the noise record of a run's adapter lies, whether or not there is one."""
+    return run / "noise" / "adapter" / "noise.json"
+
+
+def of_files(bounds: Policy, files: Files) -> Contest:
+    """Return the contest of a model that was evaluated elsewhere; raises InputError where it should not be judged."""
+    tasks = bounds.tasks()
+    if bounds.gains and not files.reference:
+        raise InputError(
+            f"policy {bounds.name} asks for gains, and there is nothing to gain on: give the samples of the untrained "
+            "base or of the previous release with --reference, or take `gains` out of the policy"
+        )
+    if same := {path.resolve() for path in files.candidate} & {path.resolve() for path in files.reference}:
+        raise InputError(f"{same.pop()}: given as candidate and as reference; name the samples of two models")
+    candidate = recorded(files.candidate, tasks)
+    scores, verdicts = {"candidate": candidate.score}, None
+    if files.reference:
+        reference = recorded(files.reference, tasks)
+        scores, verdicts = {"reference": reference.score, **scores}, reference.verdicts
+    comparable.refuse_unequal(scores, tasks)
+    found = Contest(candidate.score, candidate.verdicts, verdicts, None, "reference")
+    found = replace(found, noise=read_noise(files.noise, found.score) if files.noise else {})
+    return _noted(found, "candidate", bounds, files.overlap, files.baseline)
+
+
+def overlap_of(run: Path, bounds: Policy) -> Path | None:
+    """Return a run's overlap record, None where there is none and the policy does without; else raises InputError."""
+    path = run / "export" / "overlap.json"
+    if path.is_file() or bounds.overlap == policy.REQUIRED:
+        return _there(path)
+    return None
+
+
+def _there(overlap: Path) -> Path:
+    if overlap.is_file():
+        return overlap
+    raise InputError(
+        f"{overlap}: no record of the overlap between training data and benchmark; `python -m distill.export` writes "
+        f"it; {_WITHOUT}"
+    )
+
+
+def _noted(found: Contest, name: str, bounds: Policy, overlap: Path | None, baseline: Path | None) -> Contest:
+    """Return the contest with its baseline, after a look at the overlap record, and with what is missing in words."""
+    notes = []
+    if overlap:
+        comparable.refuse_other_overlap(str(overlap), jsonl.read(_there(overlap)), found.score, bounds.tasks())
+    elif bounds.overlap == policy.REQUIRED:
+        raise InputError(
+            f"policy {bounds.name} requires a record of the overlap between training data and benchmark: give it with "
+            f"--overlap; {_WITHOUT}"
+        )
+    else:
+        notes.append(LEAKAGE)
+    if not found.noise:
+        notes.append(NO_NOISE)
+    if baseline is None and bounds.margins:
+        notes.append(NO_BASELINE)
+    accepted = _accepted(baseline, found, name, bounds.tasks()) if baseline else None
+    return replace(found, baseline=accepted, baseline_path=baseline, notes=tuple(notes))
+
+
+def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> dict[str, list[Verdict]]:
+    """Return the baseline's verdicts on the candidate's items, in the same order and beside the same teacher."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such baseline; `finsight-gate accept` writes one from a run or from samples")
+    accepted = from_record(path, tasks)
+    comparable.refuse_unequal({f"baseline {path}": accepted.score, name: found.score}, tasks)
+    by_id = {task: {v.item.id: v for v in accepted.verdicts[task]} for task in tasks}
+    return {task: [replace(by_id[task][v.item.id], teacher=v.teacher) for v in found.candidate[task]] for task in tasks}
+
+
+def _scored_verdicts(path: Path) -> dict[str, list[Verdict]]:
+    return {task: scored(verdicts) for task, verdicts in read_verdicts(path).items()}

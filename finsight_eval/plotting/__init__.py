@@ -1,0 +1,1 @@
+"""The pictures of reports, each drawn for light and dark pages."""
