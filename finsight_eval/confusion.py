@@ -31,35 +31,28 @@ def shape(classes: Sequence[str], models: int) -> tuple[int, ...]:
     return (len(classes), *[len(classes) + 1] * models)
 
 
-def cells(classes: Sequence[str], gold: Sequence[str], *predicted: Sequence[str | None]) -> NDArray[np.int64]:
-    """Return the flat cell of the counts that each item falls into, shape (n,), for one model or for several at once.
+def positions(labels: Sequence[str | None], classes: Sequence[str], missing: int) -> NDArray[np.int64]:
+    """Return the place of each label among `classes`, `missing` for None, shape (n,); raises InputError for another."""
+    places: dict[str | None, int] = {**{name: index for index, name in enumerate(classes)}, None: missing}
+    try:
+        return np.fromiter((places[label] for label in labels), dtype=np.int64, count=len(labels))
+    except KeyError as error:
+        raise InputError(f"label {error.args[0]!r} is not one of {', '.join(classes)}") from None
+
+
+def confusion(gold: Sequence[str], predicted: Sequence[str | None], classes: Sequence[str]) -> Counts:
+    """Return the (K, K + 1) counts of aligned labels; None counts in the last column.
 
     Raises:
         InputError: an empty set, lists of different length, or a label that is not one of `classes`.
     """
     if not gold:
         raise InputError("an empty set has no figures; check what was selected")
-    places: dict[str | None, int] = {name: index for index, name in enumerate(classes)}
-    columns = [_column(places, gold)]
-    for labels in predicted:
-        if len(labels) != len(gold):
-            raise InputError(f"{len(gold)} gold labels stand against {len(labels)} predictions; they must be aligned")
-        columns.append(_column({**places, None: len(places)}, labels))
-    return np.ravel_multi_index(tuple(columns), shape(classes, len(predicted)))
-
-
-def _column(places: dict[str | None, int], labels: Sequence[str | None]) -> NDArray[np.int64]:
-    try:
-        return np.fromiter((places[label] for label in labels), dtype=np.int64, count=len(labels))
-    except KeyError as error:
-        known = ", ".join(name for name in places if name is not None)
-        raise InputError(f"label {error.args[0]!r} is not one of {known}") from None
-
-
-def confusion(gold: Sequence[str], predicted: Sequence[str | None], classes: Sequence[str]) -> Counts:
-    """Return the (K, K + 1) counts of aligned labels; None counts in the last column. Raises as `cells` does."""
+    if len(gold) != len(predicted):
+        raise InputError(f"{len(gold)} gold labels stand against {len(predicted)} predictions; they must be aligned")
     size = shape(classes, 1)
-    return np.bincount(cells(classes, gold, predicted), minlength=size[0] * size[1]).reshape(size)
+    places = positions(gold, classes, -1), positions(predicted, classes, len(classes))
+    return np.bincount(np.ravel_multi_index(places, size), minlength=size[0] * size[1]).reshape(size)
 
 
 def _ratio(top: Figures | Counts, bottom: Figures | Counts) -> Figures:

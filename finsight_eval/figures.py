@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from finsight_eval import confusion, stats
-from finsight_eval.clusters import cluster_numbers, patterns_of, sums_of
+from finsight_eval.clusters import patterns_of, sums_of
+from finsight_eval.columns import Columns
 from finsight_eval.errors import InputError
-from finsight_eval.metrics import METRICS, Agreement, Mean, Paired, Rate, values
-from finsight_eval.resampling import bootstrap, paired_bootstrap
+from finsight_eval.metrics import METRICS, Agreement, Mean, Paired
+from finsight_eval.resampling import DRAWS, bootstrap, paired_bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from finsight_eval.clusters import Numbers
+    from numpy.typing import NDArray
+
+    from finsight_eval.clusters import Numbers, Patterns
     from finsight_eval.confusion import Figures
     from finsight_eval.verdicts import Verdict
 
@@ -62,12 +65,24 @@ def generator(*names: str) -> np.random.Generator:
 
 def figure(name: str, verdicts: Sequence[Verdict]) -> Figure:
     """Return metric `name` over verdicts without failures; raises InputError for an empty set."""
-    if not verdicts:
+    return figure_of(name, Columns(verdicts), np.arange(len(verdicts)))
+
+
+def figure_of(name: str, columns: Columns, places: Numbers, draws: int = DRAWS) -> Figure:
+    """Return metric `name` over the verdicts at `places`, a slice of the columns; raises InputError for an empty one.
+
+    A metric on pairs speaks of whole pairs: it is given for all verdicts only.
+    """
+    if not places.size:
         raise InputError("no items to score: an empty set has no figures")
-    metric, numbers = METRICS[name], cluster_numbers([v.item for v in verdicts])
+    metric = METRICS[name]
     if isinstance(metric, Agreement):
-        return _agreement(metric, verdicts, numbers, generator(name))
-    return _mean(metric, verdicts, numbers)
+        gold, said = (column[places] for column in columns.labels(name))
+        return _agreement(metric, (gold, said), columns.numbers[places], generator(name), draws)
+    found = columns.values(name)
+    numbers = np.arange(found.size) if isinstance(metric, Paired) else columns.numbers
+    chosen = np.arange(found.size) if isinstance(metric, Paired) else places
+    return _mean(found[chosen], numbers[chosen])
 
 
 def differences(names: Sequence[str], first: Sequence[Verdict], second: Sequence[Verdict]) -> dict[str, Difference]:
@@ -77,15 +92,8 @@ def differences(names: Sequence[str], first: Sequence[Verdict], second: Sequence
     """
     if [v.item.id for v in first] != [v.item.id for v in second]:
         raise InputError("the two models did not answer the same items; score both on the same benchmark")
-    numbers = cluster_numbers([v.item for v in first])
-    found = {}
-    for name in names:
-        metric = METRICS[name]
-        if isinstance(metric, Agreement):
-            found[name] = _agreement_difference(metric, first, second, numbers, generator(name, "paired"))
-        else:
-            found[name] = _mean_difference(metric, first, second, numbers)
-    return found
+    one, other = Columns(first), Columns(second)
+    return {name: _difference(name, one, other) for name in names}
 
 
 def difference(name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -> Difference:
@@ -93,72 +101,71 @@ def difference(name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -
     return differences((name,), first, second)[name]
 
 
-def _mean(metric: Rate | Mean | Paired, verdicts: Sequence[Verdict], numbers: Numbers) -> Figure:
-    found = np.array(values(metric, verdicts), dtype=np.float64)  # None becomes NaN
+def _difference(name: str, one: Columns, other: Columns) -> Difference:
+    metric = METRICS[name]
+    if isinstance(metric, Agreement):
+        (gold, before), (_, after) = one.labels(name), other.labels(name)
+        return _agreement_difference(metric, gold, (before, after), one.numbers, generator(name, "paired"))
+    gaps = other.values(name) - one.values(name)
+    numbers = np.arange(gaps.size) if isinstance(metric, Paired) else one.numbers
+    return _mean_difference(gaps, numbers, tested=not isinstance(metric, Mean))
+
+
+def _mean(found: Figures, numbers: Numbers) -> Figure:
     known = ~np.isnan(found)
     if not known.any():
         return Figure(None, None, None, 0, "no item has a value")
-    summed = sums_of(found[known], _own(metric, numbers, found)[known])
+    summed = sums_of(found[known], numbers[known])
     return Figure(summed.mean, *stats.rate_interval(summed), summed.n)
 
 
-def _own(metric: Rate | Mean | Paired, numbers: Numbers, found: Figures) -> Numbers:
-    """Return the cluster of each value; a pair that is counted as one is no cluster of two."""
-    return np.arange(found.size) if isinstance(metric, Paired) else numbers
-
-
-def _agreement(metric: Agreement, verdicts: Sequence[Verdict], numbers: Numbers, rng: np.random.Generator) -> Figure:
-    gold, (said,), places = _labels(metric, verdicts)
-    if not gold:
+def _agreement(
+    metric: Agreement, labels: tuple[Numbers, Numbers], numbers: Numbers, rng: np.random.Generator, draws: int
+) -> Figure:
+    known = _known(metric, *labels)
+    if not known.any():
         return Figure(None, None, None, 0, "no item has a value")
-    cells = confusion.cells(metric.classes, gold, said)
-    found = patterns_of(cells, numbers[places], confusion.shape(metric.classes, 1))
-    value = float(metric.statistic(found.total()))
+    found = _patterns(metric, labels, numbers, known)
+    value, n = float(metric.statistic(found.total())), int(known.sum())
     if np.isnan(value):
-        return Figure(None, None, None, len(gold), "undefined: one label throughout")
-    low, high = bootstrap(found, metric.statistic, rng) or (None, None)
-    return Figure(value, low, high, len(gold), "" if low is not None else "too few items for an interval")
+        return Figure(None, None, None, n, "undefined: one label throughout")
+    low, high = bootstrap(found, metric.statistic, rng, draws) or (None, None)
+    return Figure(value, low, high, n, "" if low is not None else "too few items for an interval")
 
 
-def _labels(metric: Agreement, *models: Sequence[Verdict]) -> tuple[list[str], list[list[str | None]], list[int]]:
-    """Return the reference labels, what each model said, and the places of the items that count."""
-    gold = [metric.reference(v) for v in models[0]]
-    said = [[metric.said(v) for v in verdicts] for verdicts in models]
-    places = [
-        place
-        for place, label in enumerate(gold)
-        if label is not None and not (metric.answered_only and any(labels[place] is None for labels in said))
-    ]
-    return [gold[place] or "" for place in places], [[labels[place] for place in places] for labels in said], places
+def _known(metric: Agreement, gold: Numbers, *said: Numbers) -> NDArray[np.bool_]:
+    """Return where an item counts: it has a reference label and, where only answers count, an answer of each model."""
+    known = gold >= 0
+    for column in said if metric.answered_only else ():
+        known &= column < len(metric.classes)
+    return known
+
+
+def _patterns(metric: Agreement, columns: Sequence[Numbers], numbers: Numbers, known: NDArray[np.bool_]) -> Patterns:
+    shape = confusion.shape(metric.classes, len(columns) - 1)
+    cells = np.ravel_multi_index(tuple(column[known] for column in columns), shape)
+    return patterns_of(cells, numbers[known], shape)
 
 
 def _agreement_difference(
-    metric: Agreement,
-    first: Sequence[Verdict],
-    second: Sequence[Verdict],
-    numbers: Numbers,
-    rng: np.random.Generator,
+    metric: Agreement, gold: Numbers, said: tuple[Numbers, Numbers], numbers: Numbers, rng: np.random.Generator
 ) -> Difference:
-    gold, (before, after), places = _labels(metric, first, second)
-    if not gold:
+    known = _known(metric, gold, *said)
+    if not known.any():
         return Difference(None, None, None, 0, why="no item for which both models have a value")
-    cells = confusion.cells(metric.classes, gold, before, after)
-    found = patterns_of(cells, numbers[places], confusion.shape(metric.classes, 2))
+    found, n = _patterns(metric, (gold, *said), numbers, known), int(known.sum())
     cube = found.total()
     value = float(metric.statistic(cube.sum(axis=-2)) - metric.statistic(cube.sum(axis=-1)))
     if np.isnan(value):
-        return Difference(None, None, None, len(gold), why="undefined: one label throughout")
+        return Difference(None, None, None, n, why="undefined: one label throughout")
     low, high = paired_bootstrap(found, metric.statistic, rng) or (None, None)
-    return Difference(value, low, high, len(gold))
+    return Difference(value, low, high, n)
 
 
-def _mean_difference(
-    metric: Rate | Mean | Paired, first: Sequence[Verdict], second: Sequence[Verdict], numbers: Numbers
-) -> Difference:
-    gaps = np.array(values(metric, second), dtype=np.float64) - np.array(values(metric, first), dtype=np.float64)
+def _mean_difference(gaps: Figures, numbers: Numbers, *, tested: bool) -> Difference:
     known = ~np.isnan(gaps)
     if not known.any():
         return Difference(None, None, None, 0, why="no item for which both models have a value")
-    summed = sums_of(gaps[known], _own(metric, numbers, gaps)[known])
-    p = None if isinstance(metric, Mean) else stats.sign_flip(np.rint(summed.sums).astype(np.int64))
+    summed = sums_of(gaps[known], numbers[known])
+    p = stats.sign_flip(np.rint(summed.sums).astype(np.int64)) if tested else None
     return Difference(summed.mean, *stats.paired_interval(summed.sums, summed.sizes), summed.n, p)

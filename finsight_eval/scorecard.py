@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from finsight_eval import confusion
-from finsight_eval.figures import Figure, figure
+from finsight_eval.columns import Columns
+from finsight_eval.figures import Figure, figure_of
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.metrics import METRICS, risk_of, sentiment_of
 from finsight_eval.parse import Failed, Unparsed
@@ -41,16 +42,17 @@ def scorecard(verdicts: Sequence[Verdict], n_total: int | None) -> dict[str, Any
     if not counted:
         missing = Figure(None, None, None, 0, "no item has a reply").row()
         return card | {"metrics": dict.fromkeys(METRICS, missing), "errors": _errors(verdicts)}
+    columns = Columns(counted)
     counts = {"sentiment": (_sentiment_counts(counted), SENTIMENTS)}
     if risky := [v for v in counted if v.item.risk_level is not None]:  # public sets label sentiment only
         counts["risk_level"] = (_risk_counts(risky), RISK_LEVELS)
     return card | {
-        "metrics": {name: figure(name, counted).row() for name in METRICS},
+        "metrics": {name: figure_of(name, columns, np.arange(len(counted))).row() for name in METRICS},
         "reasons": _reasons(counted),
         "errors": _errors(verdicts),
         "confusion": {name: _table(*found) for name, found in counts.items()},
         "classes": {name: _by_class(*found) for name, found in counts.items()},
-        "slices": slice_figures(counted),
+        "slices": slice_figures(columns),
     }
 
 

@@ -24,7 +24,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
 from peft import PeftModel
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from finsight_train.decode import READ
 from finsight_train.packed import Unsupported

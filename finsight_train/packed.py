@@ -132,12 +132,12 @@ def _one_token_each(now: Pass, tokens: Tensor, keys: Tensor, values: Tensor, sca
     """Attend with the query heads of a group as if they were so many tokens of the group's one key head."""
     rows, heads, width = tokens.shape
     seen = torch.arange(now.reach, device=tokens.device) < now.lengths[:, None]
-    held = (
+    key, value = (
         buffer.view(now.store.slots, now.store.capacity, -1, width)[:rows, : now.reach].transpose(1, 2)
         for buffer in (keys, values)
     )
     grouped = tokens.reshape(rows, keys.shape[1], heads // keys.shape[1], width)
-    found = scaled_dot_product_attention(grouped, *held, attn_mask=seen[:, None, None], scale=scale)
+    found = scaled_dot_product_attention(grouped, key, value, attn_mask=seen[:, None, None], scale=scale)
     return found.reshape(rows, heads, width)
 
 
@@ -153,12 +153,12 @@ def _row_by_row(
     shared = tokens.shape[1] // buffers[0].shape[1]
     for slot, new, length in rows:
         origin, mine = slot * store.capacity, slice(begin, begin + new)
-        held = (
+        key, value = (
             buffer[origin : origin + length].repeat_interleave(shared, 1).transpose(0, 1)[None] for buffer in buffers
         )
         mask = torch.ones(new, length, dtype=torch.bool, device=tokens.device).tril(length - new)
         query = tokens[mine].transpose(0, 1)[None]
-        found[mine] = scaled_dot_product_attention(query, *held, attn_mask=mask, scale=scale)[0].transpose(0, 1)
+        found[mine] = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)[0].transpose(0, 1)
         begin += new
     return found
 

@@ -114,7 +114,11 @@ def test_every_reply_goes_to_its_request(models: dict[str, Any]) -> None:
     """Requests of several kinds in one call: each reply stands where its request stood."""
     from lm_eval.api.instance import Instance
 
-    kinds = [{"max_gen_toks": 6}, {"max_gen_toks": 9}, {"max_gen_toks": 9, "until": [" the", "a"]}]
+    kinds: list[dict[str, Any]] = [
+        {"max_gen_toks": 6},
+        {"max_gen_toks": 9},
+        {"max_gen_toks": 9, "until": [" the", "a"]},
+    ]
     requests = [
         Instance("generate_until", {}, (text, {"until": [], "do_sample": False} | kinds[n % 3]), n)
         for n, text in enumerate(TEXTS)
