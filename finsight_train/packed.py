@@ -170,6 +170,9 @@ def packed_attention(model: Any) -> Iterator[None]:
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     if getattr(model, "_is_stateful", False) or not kinds <= {"full_attention", "sliding_attention"}:
         raise Unsupported("some of its layers are no attention")
+    adapter = getattr(model, "active_peft_config", None)
+    if adapter is not None and (adapter.is_prompt_learning or adapter.is_adaption_prompt):
+        raise Unsupported("its adapter puts tokens of its own before each row")
     if len({weights.device for weights in model.parameters()}) > 1:
         raise Unsupported("its layers are spread over several devices")
     model.set_attn_implementation(NAME)

@@ -108,6 +108,19 @@ def test_only_attention_is_packed(base: Any, monkeypatch: pytest.MonkeyPatch, ch
             pass
 
 
+def test_an_adapter_may_not_add_tokens(base: Any) -> None:
+    """Learned prompts would stand before the first row only; LoRA adds none and is decoded."""
+    from peft import LoraConfig, PromptTuningConfig, get_peft_model
+
+    prompts = get_peft_model(base, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4))
+    with pytest.raises(Unsupported, match="tokens of its own"), packed_attention(prompts):
+        pass
+    lora = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear"))
+    with torch.inference_mode(), packed_attention(lora):
+        assert len(alone(lora, PROMPTS[0], 2)) == 2
+    lora.unload()
+
+
 @pytest.mark.parametrize(
     ("window", "serves"),
     [(80, True), (79, False)],
