@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
-from finsight_eval.figures import difference
+from finsight_eval.figures import difference, differences
 from finsight_eval.gating.checks import Ruling, checks_of
 from finsight_eval.parse import Answer
 from finsight_eval.policy import Policy
 from finsight_eval.power import power
 from finsight_eval.records import Item
 from finsight_eval.stats import student
-from finsight_eval.verdicts import Verdict
+from finsight_eval.verdicts import Labels, Verdict
 
+SENTIMENTS = ("Positive", "Neutral", "Negative")
 LEVELS = ("High", "Medium", "Low")
 RISK = "finsight/risk_accuracy"
 ITEMS = [
@@ -86,3 +89,23 @@ def test_noise_widens_an_interval_and_never_moves_the_figure() -> None:
     assert check.low is not None
     assert check.value == plain.value
     assert check.low < plain.low - 0.01
+
+
+def test_ten_thousand_draws_of_five_metrics_take_no_longer_for_many_items() -> None:
+    """Five paired differences over 100,000 items, 10,000 draws where there are draws: 1 s on an idle core, 4 s here."""
+    rng = np.random.default_rng(5)
+    answers = [Answer("a -> b", "Halden", sentiment, level) for sentiment in SENTIMENTS for level in LEVELS]
+    items = [
+        Item(f"x-{i}", "en", f"text {i}", "Halden", (), SENTIMENTS[i % 3], LEVELS[i % 7 % 3], "cars", "none", 1, ())
+        for i in range(100_000)
+    ]
+    taught = Labels("Neutral", "Low")
+    before, after = (
+        [Verdict(item, "", answers[k], answers[k], taught) for item, k in zip(items, said, strict=True)]
+        for said in rng.integers(0, 9, size=(2, 100_000))
+    )
+    names = ("json_parse_rate", "sentiment_f1", "risk_accuracy", "teacher_agreement", "risk_kappa")
+    started = time.process_time()
+    found = differences(names, before, after)
+    assert time.process_time() - started < 4
+    assert all(one.n == 100_000 and one.low is not None for one in found.values())
