@@ -18,10 +18,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.baselines_page import OWN, page, readme_table
+from benchmarks.baselines_page import page, readme_table
 from benchmarks.readme_table import BASELINES, README, renewed
 from benchmarks.simple_systems import Majority, TfIdf
 from finsight_eval import jsonl, manifest, public, stage, suite
+from finsight_eval.comparing.benchmark_data import OWN
 from finsight_eval.errors import InputError, command
 from finsight_eval.figures import figure
 from finsight_eval.gold import gold_of
@@ -83,7 +84,7 @@ def more_verdicts(run: Path, model: str) -> dict[str, list[Verdict]]:
     """
     found: dict[str, list[Verdict]] = {}
     if model == "teacher":
-        for task in OWN:
+        for task in OWN.values():
             gold = gold_of(task)
             path = run / "teacher" / f"{gold.set}.jsonl"
             if path.is_file():
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for needed in (*(f"score/{model}" for model in MODELS), "simulate"):
         if not (run / needed / manifest.NAME).is_file():
             raise InputError(f"{run / needed}: not there; `tox run -e loop` makes it")
-    tasks = {"own": OWN, "public": public_tasks()}
+    tasks = {"own": tuple(OWN.values()), "public": public_tasks()}
     tfidf = TfIdf.trained(run / "simulate")
     rows = [
         found
@@ -128,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for found in simple_rows(system, name, names, kind)
     ]
     rows += [found for model in MODELS for found in model_rows(run, model, tasks)]
-    versions = {"run": options.recipe, "benchmarks": {task: gold_of(task).about() for task in OWN}}
+    versions = {"run": options.recipe, "benchmarks": {task: gold_of(task).about() for task in OWN.values()}}
     jsonl.write(REPORT / "baselines.json", {**versions, "rows": rows})
     jsonl.write_text(REPORT / "baselines.md", page(rows))
     jsonl.write_text(README, renewed(README.read_text(encoding="utf-8"), BASELINES, readme_table(rows)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from finsight_eval.comparing.benchmark_data import OWN, SYSTEMS
 from finsight_eval.escape import table
 from finsight_eval.public import PUBLIC
 from finsight_eval.reporting.data import TASK_TITLES
@@ -17,18 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Row = dict[str, Any]
-SYSTEMS: Final = {
-    "majority": "majority label",
-    "tfidf": "TF-IDF + logistic regression (trained on simulated news)",
-    "teacher": "embedded rule-based teacher",
-    "base": "finsight-nano",
-    "adapter": "finsight-nano with adapter",
-}
 _READING: Final = """\
 Strict figures with 95 % intervals; n is the number of items, for pairs that of pairs. `python -m \
 benchmarks.baselines` computes them. A system that gives labels only has no parse rate and no entity."""
-#: Our own tasks, in the order of the page.
-OWN: Final = ("finsight", "finsight_counterfactual", "finsight_adversarial", "finsight_simulated")
 _OWN: Final = {
     "json_parse_rate": "parse rate",
     "sentiment_f1": "sentiment macro F1",
@@ -52,7 +44,7 @@ def page(rows: Sequence[Row]) -> str:
         "# Reference figures",
         _READING,
     ]
-    for task in OWN:
+    for task in OWN.values():
         parts += [f"## {TASK_TITLES[task]} (`{task}`, n {_n(rows, task)})", _task_table(rows, task, _OWN)]
     sets = [name for name in PUBLIC if _of(rows, f"finsight_{name}")]
     parts.append("## Public sets")

@@ -11,8 +11,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.row_rules import plain
 from benchmarks.rules import RULES
+from finsight_eval.exposing.similar import normal
 from finsight_eval.records import pair_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHINGLE: Final = 4
 
 def shingles(text: str) -> frozenset[str]:
     """Return the four-character pieces of the plain form of `text`; a shorter text is one piece."""
-    flat = plain(text)
+    flat = normal(text)
     return frozenset(flat[start : start + SHINGLE] for start in range(max(1, len(flat) - SHINGLE + 1)))
 
 
@@ -66,6 +66,6 @@ def duplicate_problems(placed: list[Placed]) -> Iterator[str]:
     for first, later in repeated_ids(placed):
         yield f"{later.where}: id {later.item.id!r} stands already in {first.where}; ids are unique"
     for first, later, found in near_pairs(placed):
-        same = plain(first.item.text) == plain(later.item.text)
+        same = normal(first.item.text) == normal(later.item.text)
         how = "has the same text as" if same else f"is a near-duplicate ({found:.2f}) of"
         yield f"{later.where}: {later.item.id} {how} {first.item.id} in {first.where}; rewrite or delete one"

@@ -8,10 +8,10 @@ The limits are those of the set, in benchmarks.rules.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from finsight_eval.errors import nearest, printable
+from finsight_eval.exposing.similar import normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +28,6 @@ def length(text: str, lang: str) -> int:
     """Return the length of `text`: words in English, characters other than white space in Chinese."""
     words = text.split()
     return len(words) if lang == "en" else sum(map(len, words))
-
-
-def plain(text: str) -> str:
-    """Return `text` as duplicates are compared: NFKC, without case, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def names(name: str, text: str, lang: str) -> bool:
@@ -85,13 +80,13 @@ def _entity_problems(placed: Placed, rules: Rules) -> Iterator[str]:
         yield f"neither entity {item.entity!r} of {item.id} nor an alias occurs in the text; add the form that does"
     if not rules.hostile and not names(item.entity, item.text, item.lang):
         yield f"entity {item.entity!r} of {item.id} does not occur in the text; name it as the text does"
-    seen = {plain(item.entity)}
+    seen = {normal(item.entity)}
     for alias in item.aliases:
-        if not plain(alias) or alias != alias.strip():
+        if not normal(alias) or alias != alias.strip():
             yield f"alias {printable(alias, 40)!r} of {item.id} is blank or has white space around it"
-        elif plain(alias) in seen:
+        elif normal(alias) in seen:
             yield f"alias {printable(alias, 40)!r} of {item.id} repeats the entity or another alias; drop it"
-        seen.add(plain(alias))
+        seen.add(normal(alias))
 
 
 def _tag_problems(placed: Placed, rules: Rules) -> Iterator[str]:

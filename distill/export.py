@@ -23,6 +23,7 @@ from distill import recipe as recipes
 from distill.mentions import plain, stands_in
 from finsight_eval import benchmark, errors, jsonl, manifest, parse, prompt, stage
 from finsight_eval.errors import InputError
+from finsight_eval.exposing.similar import normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ def distinct(rows: Sequence[jsonl.Row]) -> tuple[list[jsonl.Row], list[dict[str,
     first: dict[str, str] = {}
     kept, repeated = [], []
     for row in rows:
-        before = first.setdefault(overlap.normal(row["text"]), row["id"])
+        before = first.setdefault(normal(row["text"]), row["id"])
         if before == row["id"]:
             kept.append(row)
         else:
@@ -92,8 +93,8 @@ def _rank(name: str, seed: int) -> str:
 
 def shared_entities(rows: Sequence[jsonl.Row], items: Sequence[Item]) -> dict[str, Any]:
     """Return how far a benchmark set and the training rows speak of the same companies: names, and rows naming one."""
-    forms = {overlap.normal(form) for item in items for form in (item.entity, *item.aliases)}
-    answered = {overlap.normal(row["entity"]) for row in rows} & forms
+    forms = {normal(form) for item in items for form in (item.entity, *item.aliases)}
+    answered = {normal(row["entity"]) for row in rows} & forms
     named = {item.entity for item in items}
     every_text = " | ".join(plain(row["text"]) for row in rows)
     mentioned = sorted(entity for entity in named if stands_in(plain(entity), every_text))

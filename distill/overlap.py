@@ -9,17 +9,17 @@ character 5-grams. The grams of the benchmark are indexed once, so the work grow
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+
+from finsight_eval.exposing.similar import grams, normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-GRAM: Final = 5
 METHOD: Final = (
     "letters and digits only, case and width folded; a row goes where at least `threshold` of the character 5-grams of "
     "the shorter text stand in the other (an equal or contained text has them all)"
@@ -43,16 +43,6 @@ class Match(NamedTuple):
     reference: Reference
     kind: str
     share: float
-
-
-def normal(text: str) -> str:
-    """Return the letters and digits of `text`, case and width folded, nothing between them."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
-
-
-def grams(flat: str) -> set[str]:
-    """Return the 5-grams of a normal text; a shorter text is one gram."""
-    return {flat[i : i + GRAM] for i in range(max(1, len(flat) - GRAM + 1))}
 
 
 class Index:

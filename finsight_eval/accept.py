@@ -67,6 +67,22 @@ def replacing(path: Path, make: Maker) -> Contest:
         return found
 
 
+def history_in(path: Path) -> list[Any]:
+    """Return the history of the baseline in `path`, [] where there is none; raises InputError for any other file."""
+    if not path.exists():
+        return []
+    there = jsonl.read(path)
+    if not isinstance(there.get("tasks"), dict):
+        raise InputError(
+            f"{path}: is there and no baseline (it has no 'tasks'); name another file, it is kept as it is"
+        )
+    history = there.get("history", [])
+    if not isinstance(history, list):
+        found = printable(repr(history), 40)
+        raise InputError(f"{path}: history is {found}, a list is expected; restore the file from its last commit")
+    return history
+
+
 def _run_maker(bounds: Policy, run: Path) -> Maker:
     for model in ("base", "adapter"):
         manifest.verified(run / "score" / model)
@@ -92,9 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError("--baseline is missing: name the JSON file that is to be written, and commit it")
         path, make = files.baseline, _files_maker(bounds, files)
     else:
-        recipe = options.recipe or "nano"
+        recipe = "nano" if options.recipe is None else options.recipe
         bounds = policy.load(stage.recipe_path(recipe, policy.FOLDER))
         path, make = policy.baseline_path(bounds.name), _run_maker(bounds, stage.run_folder(options.runs, recipe))
+    history = history_in(path)
     found = replacing(path, make)
     entry = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -102,7 +119,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "verdict": overall(found.checks(bounds)),
         "commit": manifest.origin()["git"]["commit"],
     }
-    history = jsonl.read(path).get("history", []) if path.is_file() else []
     jsonl.write(path, baseline_of(bounds, found, entry, history))
     print(f"[accept] {bounds.name}: {entry['verdict']}, {len(history) + 1} in its history -> {path}; commit the file")
     return 0

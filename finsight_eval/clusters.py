@@ -57,11 +57,6 @@ class Sums:
         """Whether every item stands for itself."""
         return len(self.sizes) == self.n
 
-    def variance(self) -> float:
-        """Return the variance of the mean, robust against any dependence within clusters (Liang and Zeger 1986)."""
-        apart = self.sums - self.mean * self.sizes
-        return float(np.square(apart).sum()) / self.n**2
-
 
 def sums_of(values: Sequence[float] | Figures, numbers: Numbers) -> Sums:
     """Return the sums of `values`, one per item, by the cluster numbers of the items."""

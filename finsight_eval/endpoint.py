@@ -97,9 +97,7 @@ def model_class() -> Any:
     """Return the model class; raises InputError where lm-eval's own needs are not installed."""
     if lacking := [name for name in _NEEDS if importlib.util.find_spec(name) is None]:
         raise InputError(f"an endpoint needs {', '.join(lacking)}; `pip install 'lm_eval[api]'` brings them")
-    from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector
     from lm_eval.models.openai_completions import LocalChatCompletion
-    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
     # It writes whatever a server says to the terminal; failures are reported by name.
     logging.getLogger("lm_eval.models.api_models").setLevel(logging.CRITICAL)
@@ -122,37 +120,47 @@ def model_class() -> Any:
             return [reply]
 
         def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str | None]:
-            return asyncio.run(self._all([request.args for request in requests], quiet=disable_tqdm))
-
-        async def _all(self, asked: Sequence[tuple[Any, Any]], *, quiet: bool) -> list[str | None]:
-            connector = TCPConnector(limit=self._concurrent, ssl=self.verify_certificate)
-            gate = asyncio.Semaphore(self._concurrent)
-            async with ClientSession(connector=connector, timeout=ClientTimeout(total=self.timeout)) as session:
-                with tqdm(total=len(asked), desc="Asking", disable=quiet) as bar:
-                    tasks = [asyncio.create_task(self._one(session, gate, *request)) for request in asked]
-                    for task in tasks:
-                        task.add_done_callback(lambda _task: bar.update())
-                    try:
-                        return [*await asyncio.gather(*tasks)]
-                    finally:
-                        for task in tasks:
-                            task.cancel()
-                        await asyncio.gather(*tasks, return_exceptions=True)
-
-        async def _one(self, session: Any, gate: Any, context: Any, generation: Any) -> str | None:
-            keys, attempt = [(context, generation)], 0
-            while True:
-                attempt += 1
-                try:
-                    (reply,) = await self.amodel_call(session, gate, [context], gen_kwargs=generation, cache_keys=keys)
-                    return str(reply)
-                except (ClientError, TimeoutError, ValueError) as error:
-                    status = getattr(error, "status", 200)
-                    last = attempt >= self.max_retries or (status not in _PASSING and status < 500)
-                    if last:
-                        given_up(self.base_url, error, unreachable=isinstance(error, ClientConnectorError))
-                        self.failures[error_name(error)] += 1
-                        return None
-                    await asyncio.sleep(pause(attempt, error))
+            asked = [request.args for request in requests]
+            return asyncio.run(_all(self, asked, self._concurrent, quiet=disable_tqdm))
 
     return ChatEndpoint
+
+
+async def _all(model: Any, asked: Sequence[tuple[Any, Any]], at_once: int, *, quiet: bool) -> list[str | None]:
+    """Return the replies to (context, generation) pairs, None for those that failed; `at_once` are asked together."""
+    from aiohttp import ClientSession, ClientTimeout, TCPConnector
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    connector = TCPConnector(limit=at_once, ssl=model.verify_certificate)
+    gate = asyncio.Semaphore(at_once)
+    async with ClientSession(connector=connector, timeout=ClientTimeout(total=model.timeout)) as session:
+        with tqdm(total=len(asked), desc="Asking", disable=quiet) as bar:
+            tasks = [asyncio.create_task(_one(model, session, gate, *request)) for request in asked]
+            for task in tasks:
+                task.add_done_callback(lambda _task: bar.update())
+            try:
+                return [*await asyncio.gather(*tasks)]
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _one(model: Any, session: Any, gate: Any, context: Any, generation: Any) -> str | None:
+    """Return the reply to one request; None where it failed for good, which `model.failures` counts."""
+    from aiohttp import ClientConnectorError, ClientError
+
+    keys, attempt = [(context, generation)], 0
+    while True:
+        attempt += 1
+        try:
+            (reply,) = await model.amodel_call(session, gate, [context], gen_kwargs=generation, cache_keys=keys)
+            return str(reply)
+        except (ClientError, TimeoutError, ValueError) as error:
+            status = getattr(error, "status", 200)
+            last = attempt >= model.max_retries or (status not in _PASSING and status < 500)
+            if last:
+                given_up(model.base_url, error, unreachable=isinstance(error, ClientConnectorError))
+                model.failures[error_name(error)] += 1
+                return None
+            await asyncio.sleep(pause(attempt, error))

@@ -2,30 +2,40 @@
 
     error: benchmarks/news/test.jsonl:118: sentiment 'postive' is not one of Positive, Neutral, Negative
 
-An `InputError` is printed on one line without a traceback and ends the command with exit code 2. Anything else that
-escapes a command is a defect of ours and keeps its traceback.
+An `InputError`, and a file that the system does not let us read or write, is printed on one line without a traceback
+and ends the command with exit code 2. Anything else that escapes a command is a defect of ours: it keeps its traceback
+and ends with 70, for 1 is a verdict of the gate. A reader that went away (`... | head`) ends it with 141, as a shell
+counts a closed pipe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import functools
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 EXIT_BAD_INPUT = 2
+EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
 
 _DISK = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EROFS: "read-only disk",
 }
+
+
+#: What Python says of a path that no system takes.
+_NUL = "embedded null"
 
 
 class InputError(Exception):
@@ -45,25 +55,43 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
-    """Wrap a `main(argv)`: users' mistakes and a full disk become one line on stderr and exit code 2."""
+    """Wrap a `main(argv)`: users' mistakes, files and a full disk become one line on stderr and exit code 2."""
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> int:
         try:
-            return main(argv)
+            code = main(argv)
+            sys.stdout.flush()  # a closed pipe shows here, not after the exit code is settled
         except InputError as error:
             print(f"error: {printable(str(error), 2000)}", file=sys.stderr)
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
             return EXIT_INTERRUPTED
         except BrokenPipeError:  # `... | head` has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+            with contextlib.suppress(OSError):  # no file of the system's stands behind it
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_CLOSED_PIPE
         except OSError as error:
-            if error.errno not in _DISK:
-                raise
-            where = f" writing {error.filename}" if error.filename else ""
-            print(f"error: {_DISK[error.errno]}{where}; free some space and run it again", file=sys.stderr)
+            print(f"error: {printable(_said(error), 2000)}", file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - exit code 1 would be a verdict
+            if isinstance(error, ValueError) and _NUL in str(error):
+                print("error: a path holds a NUL byte; check the paths that were given", file=sys.stderr)
+                return EXIT_BAD_INPUT
+            lines = traceback.format_exc().splitlines()
+            print("\n".join(printable(line, 2000) for line in lines), file=sys.stderr)
+            print("this is a defect of finsight, not of your input: please report it", file=sys.stderr)
+            return EXIT_DEFECT
+        else:
+            return code
         return EXIT_BAD_INPUT
 
     return guarded
+
+
+def _said(error: OSError) -> str:
+    """Return what the system refused, and of which file."""
+    if error.errno in _DISK:
+        where = f" writing {error.filename}" if error.filename else ""
+        return f"{_DISK[error.errno]}{where}; free some space and run it again"
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}; check the path" if error.filename else reason

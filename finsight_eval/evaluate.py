@@ -20,6 +20,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import sys
+from collections import Counter
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -133,6 +134,18 @@ def _inputs(settings: Suite, model: str, run: Path) -> dict[str, Path]:
     return inputs | ({"teacher": run / "teacher"} if (run / "teacher").is_dir() else {})
 
 
+def _folders(settings: Suite, model: str, inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """Return what tells the weights of a model folder that no stage of ours wrote: its files as they are now."""
+    given = {"base": settings.base, **({"adapter": settings.adapter} if model == "adapter" else {})}
+    if settings.model == suite.ENDPOINT:
+        return {}
+    return {
+        name: stage.files_in(Path(folder))
+        for name, folder in given.items()
+        if name not in inputs and Path(folder).is_dir()
+    }
+
+
 def plan(settings: Suite, model: str, run: Path, repetition: Repetition | None = None) -> stage.Plan:
     """Return the stage: everything that decides what the model will answer, and what it is compared with.
 
@@ -143,11 +156,12 @@ def plan(settings: Suite, model: str, run: Path, repetition: Repetition | None =
     named = {TASKS[task][0] for task in settings.tasks if task in TASKS}
     sources = {f"benchmark_{name}": benchmark.test_file(name) for name in sorted(named)}
     sources |= {f"task_{path.stem}": path for path in sorted(tasks_folder().glob("**/*.yaml"))}
+    inputs = _inputs(settings, model, run)
     return stage.Plan(
         name=f"eval {folder.relative_to(run / 'eval').as_posix()}",
         folder=folder,
         module="finsight_eval.evaluate",
-        inputs=_inputs(settings, model, run),
+        inputs=inputs,
         sources=sources,
         settings={
             **asdict(settings),
@@ -157,6 +171,7 @@ def plan(settings: Suite, model: str, run: Path, repetition: Repetition | None =
             "model_evaluated": model,
             "prompt": prompt.fingerprint(),
             "model_code": backend.code_of(settings.model),
+            "folders": _folders(settings, model, inputs),
         },
     )
 
@@ -211,11 +226,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     choice = backend.choose(settings.model)
     settings = replace(settings, model=choice.model)
     run = stage.run_folder(options.runs, options.recipe)
-    failures: dict[str, int] = {}
+    failures: Counter[str] = Counter()
     for repetition in repeat.repetitions(settings, options.repeat, options.temperature):
         planned = plan(settings, options.model, run, repetition)
         sized = replace(settings, batch_size=repetition.batch_size)
-        failures |= run_one(sized, choice.why, planned, repetition)
+        failures.update(run_one(sized, choice.why, planned, repetition))
     for error, count in failures.items():
         print(f"failed: {error} x {count}", file=sys.stderr)
     if failures:

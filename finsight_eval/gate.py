@@ -8,8 +8,10 @@ and against an accepted baseline, item by item, and leaves gate.json, junit.xml 
 
     {"verdict": "regressed", "policy": "ci", "checks": [{"task": "finsight", "metric": "sentiment_f1", ...}], ...}
 
-Exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the policy says that this blocks. `finsight-gate
-accept` makes a run or samples the baseline; `finsight-gate record` keeps replies without the benchmark's texts.
+Exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the policy says that this blocks. Without a verdict
+it ends with 70, a defect of ours, with 130 where it was interrupted, with 141 where nobody reads its output any more.
+`finsight-gate accept` makes a run or samples the baseline; `finsight-gate record` keeps replies without the benchmark's
+texts.
 """
 
 from __future__ import annotations
@@ -90,11 +92,15 @@ def gate_run(recipe: str, runs: Path) -> tuple[Path, Policy]:
         if run.is_dir():
             _refuse(run / "gate", path.stem, error)
         raise
+    except Exception:
+        gate_output.clear(run / "gate")  # an earlier verdict is none on what could not be judged
+        raise
 
 
 def gate_files(named: str, files: contest.Files, out: Path) -> tuple[Path, Policy]:
     """Gate samples or records of replies and return the folder of the verdict and the policy."""
     path = policy.path_of(named)
+    gate_output.clear(out)  # no crash leaves an earlier verdict
     try:
         bounds = policy.load(path)
         _, phrase = _write(out, bounds, contest.of_files(bounds, files))
@@ -115,7 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exit-zero", action="store_true", help="write the verdict and exit 0 whatever it is")
     parser.add_argument("--out", type=Path, help=f"folder for the files of a gate on samples (default: {OUT})")
     parser.epilog = (
-        "exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the policy blocks on it\n"
+        "exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the policy blocks on it;\n"
+        "no verdict: 70 a defect of finsight (with a traceback), 130 interrupted, 141 nobody reads the output\n"
         "finsight-gate accept --help: make a run or samples the baseline that later ones are held against\n"
         "finsight-gate record --help: keep replies without the benchmark's texts"
     )
@@ -133,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if files := files_of(options):
         out, bounds = gate_files(options.policy, files, options.out or OUT)
     else:
-        out, bounds = gate_run(options.recipe or "nano", options.runs)
+        out, bounds = gate_run("nano" if options.recipe is None else options.recipe, options.runs)
     gate_output.show_on_github(out / "summary.md")
     found = jsonl.read(out / "gate.json")
     print(verdict_table(found, coloured(sys.stdout)), flush=True)

@@ -39,6 +39,11 @@ class Gold:
         return {"set": self.set, "sha256": self.sha256}
 
 
+def is_public(task: str) -> bool:
+    """Tell whether `task` measures a public set, whose texts are other people's."""
+    return task in TASKS and TASKS[task][0] in PUBLIC
+
+
 def gold_of(task: str) -> Gold:
     """Return the benchmark items of one of our tasks; raises InputError for another task or an unsealed set."""
     if task not in TASKS:

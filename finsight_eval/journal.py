@@ -3,7 +3,8 @@
     {"key": "9f1c...", "reply": "<thinking>..."}
 
 One file belongs to one evaluation: its name is a hash of all that decides the replies (weights, prompt, settings, code,
-libraries), so a reply never serves another model. `key` is the hash of a request; equal requests have a line each, and
+libraries), so that a reply never serves another model, as far as can be told: what a hub or an endpoint serves under
+the same name may change unseen. `key` is the hash of a request; equal requests have a line each, and
 the n-th line answers the n-th. lm-eval's own cache does not know the model, and is not used.
 """
 
@@ -34,7 +35,8 @@ def key_of(context: Any, generation: Any) -> str:
 def path_of(plan: Plan) -> Path:
     """Return the journal's place: beside the stage's folder, which is wiped when the stage starts anew.
 
-    Inputs count by their manifests, which list the hashes of what lies there: the stage has just verified it.
+    Inputs count by their manifests, which list the hashes of what lies there: the stage has just verified it. A model
+    folder without a manifest counts by its files, which stand in the settings.
     """
     homes = {name: manifest.home_of(path) for name, path in plan.inputs.items()}
     about = {

@@ -9,7 +9,9 @@ same value always gives the same bytes.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.errors import InputError, printable
@@ -34,23 +36,51 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise ValueError(f"{printable(digits, 40)} is more than a number holds")
+    return number
+
+
+def _small(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError(f"{printable(digits, 40)} has {len(digits)} digits")
+    return int(digits)
+
+
+#: Integers of more digits may not become a floating-point number.
+_LONGEST_INTEGER: Final = 300
+_HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
 def loads(text: str) -> Any:
-    """Parse strict JSON.
+    """Parse strict JSON, which can be written again.
 
     Raises:
-        ValueError: not JSON, a key that stands twice, NaN or Infinity, or nesting too deep to read.
+        ValueError: not JSON, a key that stands twice, NaN, Infinity or a number as large, half a surrogate pair, or
+            nesting too deep to read.
     """
     try:
-        return json.loads(text, object_pairs_hook=_closed_pairs, parse_constant=_no_constant)
+        value = _STRICT.decode(text)
+        if _HALF_PAIR.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair, which no file in UTF-8 holds") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
-_FOREIGN: Final = json.JSONDecoder()
+_STRICT: Final = json.JSONDecoder(
+    object_pairs_hook=_closed_pairs, parse_constant=_no_constant, parse_float=_finite, parse_int=_small
+)
+_FOREIGN: Final = json.JSONDecoder(parse_int=_small)
 
 
 def loads_foreign(text: str) -> Any:
     """Parse JSON as lm-eval writes it: NaN, its word for a missing value, passes, and the last of two keys counts.
+
+    What came in this way is refused by `write` and `write_lines` where it cannot be written again.
 
     Raises:
         ValueError: not JSON, or nesting too deep to read.
@@ -131,10 +161,48 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write(path: Path, value: Row) -> None:
-    """Write one JSON object, indented for readers."""
-    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    """Write one JSON object, indented for readers; raises InputError for what is no JSON, such as a foreign NaN."""
+    try:
+        data = (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode()
+    except (ValueError, RecursionError):
+        raise _unwritable(path, value) from None
+    write_bytes(path, data)
 
 
 def write_lines(path: Path, rows: Iterable[Row]) -> None:
     """Write one JSON object per line, one at a time: `rows` may be more than memory holds."""
-    _write(path, (f"{dumps(row)}\n".encode() for row in rows))
+    _write(path, (_encoded(path, row) for row in rows))
+
+
+def _encoded(path: Path, row: Row) -> bytes:
+    try:
+        return f"{dumps(row)}\n".encode()
+    except (ValueError, RecursionError):
+        raise _unwritable(path, row) from None
+
+
+def _unwritable(path: Path, value: Any) -> InputError:
+    """Return the error for a `value` that is no JSON: it came from a file that somebody else wrote."""
+    try:
+        place, found = next(_odd(value, ""), ("", "nested too deeply"))
+    except RecursionError:
+        place, found = "", "nested too deeply"
+    return InputError(
+        f"{path}: not written: {printable(place, 80) or 'a value'} is {found}, which is no JSON; the file that it was "
+        "read from holds it: repair that one"
+    )
+
+
+def _odd(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, value found) of all that UTF-8 JSON does not hold."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _odd(key, f"{place} (key)")
+            yield from _odd(inner, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _odd(inner, f"{place}[{number}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield place, str(value)
+    elif isinstance(value, str) and value != value.encode("utf-8", "replace").decode():
+        yield place, f"{printable(value, 60)!r} with half a surrogate pair"

@@ -4,13 +4,15 @@
 
     {"results": {"finsight": {"sentiment_f1,none": 0.346, ...}}, "versions": {"finsight": 1.1},
      "n-samples": {"finsight": {"original": 320, "effective": 320}}, "config": {"model": "hf", "limit": null, ...},
-     "model_name": "Qwen/Qwen2.5-7B-Instruct", "chat_template": "{%- for message ...", ...}
+     "model_name": "Qwen/Qwen2.5-7B-Instruct", "chat_template": "{%- for message ...", "n-shot": {"finsight": 0},
+     "system_instruction": null, ...}
 
 What does not stand there, or has no such file beside it, is None: not known.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,6 +56,8 @@ def conditions(results: Mapping[str, Any], task: str) -> dict[str, Any]:
         limit: lm-eval's --limit, a number of items or a share of them.
         n_samples: items of the task and items evaluated, {"original": 320, "effective": 320}.
         chat_template: whether one was applied; None also for endpoints, which apply their own out of sight.
+        n_shot: worked examples before each item.
+        system_instruction: the head of its SHA-256, "none" where there was none.
         model: what was evaluated, as its user named it.
     """
     config = _inside(results, "config")
@@ -63,6 +67,8 @@ def conditions(results: Mapping[str, Any], task: str) -> dict[str, Any]:
         "limit": config.get("limit"),
         "n_samples": sizes if isinstance(sizes, dict) else None,
         "chat_template": _template_applied(results),
+        "n_shot": _inside(results, "n-shot").get(task),
+        "system_instruction": _system_instruction(results),
         "model": config.get("model") if results.get("model_source") == "CUSTOM" else results.get("model_name"),
     }
 
@@ -71,6 +77,14 @@ def _template_applied(results: Mapping[str, Any]) -> bool | None:
     if "chat_template" not in results or results["chat_template"] == "":
         return None
     return results["chat_template"] is not None
+
+
+def _system_instruction(results: Mapping[str, Any]) -> str | None:
+    """Return what tells one system instruction from another; lm-eval's own hash of it is a SHA-256, too."""
+    if "system_instruction" not in results:
+        return None
+    text = results["system_instruction"]
+    return hashlib.sha256(str(text).encode("utf-8", "backslashreplace")).hexdigest()[:16] if text else "none"
 
 
 def recorded_figures(results: Mapping[str, Any], task: str) -> dict[str, float]:

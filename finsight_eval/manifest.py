@@ -30,6 +30,7 @@ _SETTINGS_FOLDERS: Final = {"recipes", "suites", "policies"}
 _LIBRARIES: Final = (
     "torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets", "tokenizers", "lm_eval", "openai",
     "vllm", "aiohttp", "numpy", "scikit-learn", "jsonschema", "json_repair", "matplotlib",
+    "pillow", "markdown-it-py",
 )  # fmt: skip
 
 

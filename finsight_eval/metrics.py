@@ -230,3 +230,9 @@ METRICS: Final[dict[str, Metric]] = {
     "lenient_risk_accuracy": Rate(lambda v: reads_risk(v.lenient, v.item)),
 }
 HEADLINE: Final = ("json_parse_rate", "sentiment_f1", "risk_accuracy", "teacher_agreement")
+#: What is computed over answers only: silence improves it, so it never decides alone.
+OF_ANSWERS: Final = frozenset(
+    name
+    for name, metric in METRICS.items()
+    if name == "grounding" or (isinstance(metric, Agreement) and metric.answered_only)
+)

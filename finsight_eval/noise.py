@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import CONTRACT, jsonl, manifest, stage, suite
 from finsight_eval.errors import InputError, command, printable
+from finsight_eval.gating import comparable
 from finsight_eval.metrics import METRICS, names_entity
 from finsight_eval.parse import Answer, Failed, Unparsed
 from finsight_eval.rescore import value_of
@@ -109,11 +110,9 @@ def noise(runs: Mapping[str, Mapping[str, Samples]]) -> dict[str, Any]:
         if set(found) != set(reference):
             raise InputError(f"{name}: holds {_listed(found)}, {first} holds {_listed(reference)}; give like runs")
         for task, samples in found.items():
-            for key in ("prompt", "generation"):
-                one, other = getattr(reference[task], key), getattr(samples, key)
-                if one != other:
-                    shown = f"{key} is {printable(str(other))}, in {first} {printable(str(one))}"
-                    raise InputError(f"{name}: {task}: {shown}; noise is between runs made the same way")
+            for what, one, other in comparable.made_otherwise(_card(reference[task]), _card(samples)):
+                shown = f"{what} is {other}, in {first} {one}"
+                raise InputError(f"{name}: {task}: {shown}; noise is between runs made the same way")
     return {
         task: {
             "prompt": samples.prompt,
@@ -122,6 +121,10 @@ def noise(runs: Mapping[str, Mapping[str, Samples]]) -> dict[str, Any]:
         }
         for task, samples in reference.items()
     }
+
+
+def _card(samples: Samples) -> dict[str, Any]:
+    return {"prompt": samples.prompt, "generation": samples.generation, **samples.conditions}
 
 
 def _listed(tasks: Mapping[str, Any]) -> str:

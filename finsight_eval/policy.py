@@ -10,6 +10,7 @@ margins: {finsight_simulated/sentiment_f1: 0.03}
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from typing import Final
 from finsight_eval import recipe
 from finsight_eval.errors import InputError, nearest
 from finsight_eval.gold import TASKS
-from finsight_eval.metrics import METRICS
+from finsight_eval.metrics import METRICS, OF_ANSWERS
 
 FOLDER: Final = Path("benchmarks/policies")
 #: Accepted baselines, committed beside the policies: `finsight_eval.accept` writes them.
@@ -61,6 +62,16 @@ class Policy:
                 raise ValueError(f"{key!r}: no task {task!r}{nearest(task, TASKS)}; there are: {', '.join(TASKS)}")
             if metric not in METRICS:
                 raise ValueError(f"{key!r}: no metric {metric!r}{nearest(metric, METRICS)}")
+        for key, bound in (*self.floors.items(), *self.gains.items(), *self.margins.items()):
+            if not math.isfinite(bound):
+                raise ValueError(f"bound of {key!r} is {bound}, a finite number is expected")
+        for key in self.bounds():
+            task, _, metric = key.partition("/")
+            if metric in OF_ANSWERS and f"{task}/json_parse_rate" not in self.floors:
+                raise ValueError(
+                    f"{key!r} counts answers only: a model that answers little would pass; add a floor on "
+                    f"'{task}/json_parse_rate'"
+                )
         for key, margin in self.margins.items():
             if margin < 0:
                 raise ValueError(f"margin of {key!r} is {margin}, at least 0 is expected")

@@ -9,6 +9,7 @@ Every problem of a file is listed at once; an unknown key suggests the nearest k
 
 from __future__ import annotations
 
+import math
 import types
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -41,8 +42,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise InputError(f"{path}: no such recipe; there are: {there}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, a YAML file is expected") from None
+    except RecursionError:
+        raise InputError(f"{path}: not valid YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # ValueError: no UTF-8, no such date as 2022-13-45
+        raise InputError(f"{path}: not valid YAML: {printable(' '.join(str(error).split()), 500)}") from None
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InputError(f"{path}: a mapping of keys to values is expected")
     return value
@@ -50,6 +55,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _named(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind).replace("typing.", "")
+
+
+def _float_of(number: int) -> float:
+    """Return a whole number as a float, infinite where it is larger than any: whoever asks for it checks ranges."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number > 0 or -1)
 
 
 def _coerced(value: Any, kind: Any) -> Any:
@@ -71,7 +84,7 @@ def _coerced(value: Any, kind: Any) -> Any:
             raise ValueError
         return {_coerced(key, args[0]): _coerced(element, args[1]) for key, element in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _float_of(value)
     if kind is types.NoneType and value is None:
         return None
     if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):

@@ -9,10 +9,11 @@ bytes.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finsight_eval import manifest, stage, suite
+from finsight_eval import compare, manifest, stage, suite
 from finsight_eval.errors import command
 from finsight_eval.html.page import html_page, parts_digest
 from finsight_eval.jsonl import write_bytes, write_text
@@ -43,12 +44,16 @@ def _plan(run: Path) -> stage.Plan:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the report of a run; returns the exit code."""
+    """Write the report of a run, or compare models; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["compare"]:
+        return compare.main(arguments[1:])
     parser = stage.arguments(
         "Write the report of a run: Markdown and pictures, and both as one HTML file.", suite.FOLDER
     )
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the page goes (default: reports)")
-    options = parser.parse_args(argv)
+    parser.epilog = "finsight-report compare --help: any number of models on one page"
+    options = parser.parse_args(arguments)
     run = stage.run_folder(options.runs, options.recipe)
 
     def build(out: Path) -> tuple[str, dict[str, Any]]:

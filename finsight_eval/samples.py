@@ -22,6 +22,7 @@ from finsight_eval.jsonl import loads_foreign
 from finsight_eval.lm_results import conditions, read_results, recorded_figures, task_in
 from finsight_eval.records import item_of, kind_of, row_problem
 from finsight_eval.sample_lines import Line, LineReader, line_of
+from finsight_eval.sample_requests import Requests
 from finsight_eval.verdicts import TEACHER_KEYS, Verdict, failed_verdict, teacher_of, verdict_of
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ def read_samples(path: Path, documents: Documents | None = None) -> Samples:
     """Return the samples in `path`, in the order of their documents; `documents` serve for several files.
 
     Raises:
-        InputError: no such file, no sample in it, a line that is no sample of a FinSight task, or a document twice.
+        InputError: no such file, no sample in it, a line that is no sample of a FinSight task, a document twice,
+            or other generation settings than those of the first line.
     """
     documents = documents or Documents()
     read: dict[int, tuple[int, Verdict, dict[str, Any]]] = {}
     ids: dict[str, int] = {}
     first: Line | None = None
-    ours = True
+    requests = Requests(path)
     for number, line in _lines(path, documents.reader):
         first = first or line
         if line.filter != first.filter:  # the same documents with the same replies once more
@@ -80,16 +82,16 @@ def read_samples(path: Path, documents: Documents | None = None) -> Samples:
         if doc_id in read or before != number:
             raise _twice(path, number, doc_id, asked.item.id, read[doc_id][0] if doc_id in read else before)
         read[doc_id] = number, _verdict(asked, _reply(line.replies)), line.recorded
-        ours = ours and asked.by(line.arguments)
+        requests.take(number, line.arguments, asked.prompt, asked.encoded)
     if first is None:
         raise InputError(f"{path}: holds no samples; an empty set has no figures")
     ordered = [read[doc_id] for doc_id in sorted(read)]
-    generation, task, results = _argument(_decoded(first.arguments), 1), task_of(path), read_results(path)
+    task, results = task_of(path), read_results(path)
     return Samples(
         task,
         [verdict for _, verdict, _ in ordered],
-        prompt.fingerprint() if ours else "other",
-        generation if isinstance(generation, dict) else {},
+        prompt.fingerprint() if requests.ours else "other",
+        requests.generation,
         {name: [recorded.get(name) for _, _, recorded in ordered] for name in first.recorded},
         recorded_figures(results, task),
         conditions(results, task),
@@ -147,10 +149,6 @@ class Asked(NamedTuple):
     prompt: str
     encoded: bytes
 
-    def by(self, arguments: Any) -> bool:
-        """Tell whether the request in `arguments` holds our prompt."""
-        return (isinstance(arguments, bytes) and self.encoded in arguments) or self.prompt in _context(arguments)
-
 
 class Documents:
     """The documents met so far, each checked once: thousands of files ask about the same benchmark."""
@@ -191,39 +189,6 @@ def _reply(responses: Any) -> str | None:
     if not isinstance(responses, str) or responses.isascii():
         return responses if isinstance(responses, str) else None
     return responses.encode("utf-8", "backslashreplace").decode()
-
-
-def _decoded(arguments: Any) -> Any:
-    """Return the request of a sample, decoded; None where it is damaged: the reply is there all the same."""
-    if not isinstance(arguments, bytes):
-        return arguments
-    try:
-        return loads_foreign(str(arguments, "utf-8"))
-    except ValueError:
-        return None
-
-
-def _argument(arguments: Any, place: int) -> Any:
-    """Return one argument of the request, None where the sample does not hold it in a shape of lm-eval's."""
-    request = arguments.get("gen_args_0") if isinstance(arguments, dict) else arguments
-    if isinstance(request, list) and request and isinstance(request[0], list | dict):
-        request = request[0]
-    if isinstance(request, dict):
-        return request.get(f"arg_{place}")
-    return request[place] if isinstance(request, list) and len(request) > place else None
-
-
-def _context(arguments: Any) -> str:
-    """Return the text that the model was given; chat endpoints log it as JSON messages."""
-    context = _argument(_decoded(arguments), 0)
-    while isinstance(context, list) and context:
-        context = context[0]
-    if not isinstance(context, str):
-        return ""
-    try:
-        return str(loads_foreign(context)[-1]["content"]) if context.startswith("[{") else context
-    except (ValueError, LookupError, TypeError):
-        return context
 
 
 def check_gold(verdicts: Sequence[Verdict], items: Sequence[AnyItem], where: str) -> None:

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import CONTRACT, jsonl, manifest
-from finsight_eval.errors import InputError
+from finsight_eval.errors import InputError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 #: The project's root in a checkout; recipes, suites and runs are found from the working directory first.
 RUNS: Final = Path("runs")
+#: A file in a folder without a manifest counts by its hash below this many bytes: weights take minutes to read.
+_HASHED: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ def identity(plan: Plan) -> dict[str, Any]:
         "inputs": inputs,
         "code": manifest.code_digest(plan.module),
     }
+
+
+def files_in(folder: Path) -> dict[str, str]:
+    """Return name -> state of the files in a folder without a manifest, for `settings`: a hash, or size and time."""
+    return {path.relative_to(folder).as_posix(): _state(path) for path in manifest.files_below(folder)}
+
+
+def _state(path: Path) -> str:
+    found = path.stat()
+    return manifest.sha256(path) if found.st_size < _HASHED else f"{found.st_size} bytes, changed {found.st_mtime_ns}"
 
 
 def finished(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -119,10 +131,20 @@ def arguments(purpose: str, recipes: Path | None) -> argparse.ArgumentParser:
 
 
 def recipe_path(recipe: str, folder: Path) -> Path:
-    """Return the file of a recipe given by name or by path."""
+    """Return the file of a recipe given by name or by path; raises InputError for a name such as ".."."""
+    named(recipe)
     return Path(recipe) if recipe.endswith((".yaml", ".yml")) else folder / f"{recipe}.yaml"
 
 
 def run_folder(runs: Path, recipe: str) -> Path:
-    """Return the folder of the run that `recipe` (a name or a path) belongs to."""
-    return runs / Path(recipe).stem
+    """Return the folder of the run that `recipe` (a name or a path) belongs to; raises InputError as above."""
+    return runs / named(recipe)
+
+
+def named(recipe: str) -> str:
+    """Return the name of a recipe; raises InputError for one that would name the folder of all runs, or one above."""
+    if not (name := Path(recipe).stem).strip("."):
+        raise InputError(
+            f"--recipe is {printable(recipe, 60)!r}; a name such as nano, or the path of a YAML file is expected"
+        )
+    return name

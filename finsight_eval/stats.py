@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 
 _NORMAL: Final = NormalDist()
 Z: Final = _NORMAL.inv_cdf(0.975)
+#: Steps of a bisection, and how far out a tail is followed.
+_STEPS: Final = 40
+_FAR: Final = 1e12
+#: Means that differ by less are equal, apart from rounding.
+_EQUAL: Final = 1e-9
 #: The chance with which a difference worth its name is to be seen.
 POWER: Final = 0.80
+
+
+class Spread(NamedTuple):
+    """How far a figure moves from run to run: a standard deviation, and its degrees of freedom."""
+
+    sd: float
+    freedom: int
 
 
 class Interval(NamedTuple):
@@ -60,16 +72,19 @@ def rate_interval(found: Sums) -> Interval:
 
     Wilson's, on the effective number of items: n divided by the design effect, the ratio of the variance that clusters
     and values show to that of as many independent yes-or-no answers (Kish 1965; Korn and Graubard, Survey Methodology
-    24, 1998, with Student's t over clusters). For independent answers it is Wilson's interval itself. Where the values
-    show no variance at all, each cluster counts as one answer.
+    24, 1998, with Student's t over clusters). As in `paired_interval` one item of each kind, 0 and 1, is added to both
+    variances, so that the few values that differ do not have to turn up to be reckoned with. For independent answers it
+    is Wilson's interval itself. Clusters that all show the same mean count as one answer each.
     """
-    clusters, mean, variance = len(found.sizes), found.mean, found.variance()
+    clusters, n, mean = len(found.sizes), found.n, found.mean
     if found.alone and bool(np.isin(found.sums, (0.0, 1.0)).all()):
-        return wilson(float(found.sums.sum()), found.n)
-    if variance <= 0 or clusters < 2 or not 0 < mean < 1:
+        return wilson(float(found.sums.sum()), n)
+    if clusters < 2 or (not found.alone and float(np.ptp(found.sums / found.sizes)) < _EQUAL):
         return wilson(mean * clusters, clusters)
-    effective = mean * (1 - mean) / (variance * clusters / (clusters - 1)) * (Z / student(clusters - 1)) ** 2
-    return wilson(mean * effective, effective)
+    centre = (n * mean + 1) / (n + 2)
+    seen = float(np.square(found.sums - centre * found.sizes).sum()) + centre**2 + (1 - centre) ** 2
+    effect = seen / ((n + 2) * centre * (1 - centre)) * clusters / (clusters - 1) * (student(clusters - 1) / Z) ** 2
+    return wilson(mean * n / effect, n / effect)
 
 
 def paired_interval(sums: Figures, sizes: Numbers) -> Interval:
@@ -108,16 +123,54 @@ def _coins(n: int) -> Figures:
     return np.exp([whole - math.lgamma(i + 1) - math.lgamma(n - i + 1) - log_two for i in range(n + 1)])
 
 
-def p_below(value: float, interval: Interval, bound: float) -> float:
+def p_below(value: float, interval: Interval, bound: float, noise: Spread | None = None) -> float:
     """Return the one-sided p of "not below `bound`" that a 95 % interval implies: .025 where its upper end is `bound`.
 
     Each half of the interval is taken for a normal one of its own (Altman and Bland, BMJ 343, 2011, d2304), so that the
-    p and the interval never contradict each other.
+    p and the interval never contradict each other. What `noise` has added to it is Student's on its own few degrees of
+    freedom, whose tails are far heavier: p is where both parts together reach the bound.
     """
     side = interval.high - value if value < bound else value - interval.low
     if side <= 0:
         return 0.5 if value == bound else float(value > bound)
-    return 1 - NormalDist().cdf(Z * (bound - value) / side)
+    if noise is None or not noise.sd:
+        return 1 - _NORMAL.cdf(Z * (bound - value) / side)
+    items = math.sqrt(max(0.0, side**2 - half_width(noise) ** 2)) / Z
+    low, high = 0.0, 0.5
+    for _ in range(_STEPS):
+        p = (low + high) / 2
+        reach = math.hypot(-_NORMAL.inv_cdf(p) * items, _student_point(p, noise.freedom) * noise.sd)
+        low, high = (low, p) if reach < abs(bound - value) else (p, high)
+    return high if value < bound else 1 - high
+
+
+def half_width(noise: Spread) -> float:
+    """Return half of the 95 % interval that run-to-run noise alone gives."""
+    return student(noise.freedom) * noise.sd
+
+
+def _student_point(p: float, freedom: int) -> float:
+    """Return the point that Student's t exceeds with chance `p` below a half, by bisection."""
+    low, high = 0.0, 1.0
+    while student_tail(high, freedom) > p and high < _FAR:
+        low, high = high, 2 * high
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_tail(middle, freedom) > p else (low, middle)
+    return high
+
+
+def student_tail(t: float, freedom: int) -> float:
+    """Return the chance that Student's t with `freedom` >= 1 exceeds `t` (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(freedom))
+    cosine, sine = math.cos(angle), math.sin(angle)
+    odd = freedom % 2
+    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
+    for step in range(odd + 2, freedom + 1, 2):
+        total += term
+        term *= cosine**2 * (step - 1) / step
+    within = (angle + sine * total) * 2 / math.pi if odd else sine * total
+    return min(1.0, max(0.0, (1 - within) / 2))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -129,13 +182,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def n_to_decide(value: float, interval: Interval, bound: float, n: int, checks: int = 1) -> int | None:
-    """Return the size of a set on which this difference from `bound` would show with 80 % power; None where it is nil.
+def n_to_decide(gap: float, interval: Interval, n: int, checks: int = 1, noise: float = 0.0) -> int | None:
+    """Return the size of a set on which this `gap` from a bound would show with 80 % power; None where none would.
 
-    The standard error falls with the root of n (Cohen 1988); what is seen now stands in for the true difference.
+    The standard error falls with the root of n (Cohen 1988), but for the part that is `noise`, the half-width from run
+    to run: more items do not help against that. What is seen now stands in for the true difference.
     """
-    gap = abs(value - bound)
-    return math.ceil(n * (smallest_detectable(interval, checks) / gap) ** 2) if gap > 0 else None
+    needed, whole = Z * gap / _quantiles(checks), (interval.high - interval.low) / 2
+    if needed <= noise:
+        return None
+    return math.ceil(n * max(0.0, whole**2 - noise**2) / (needed**2 - noise**2))
 
 
 def smallest_detectable(interval: Interval, checks: int = 1) -> float:
@@ -144,5 +200,8 @@ def smallest_detectable(interval: Interval, checks: int = 1) -> float:
     (z + z_.80) standard errors, Cohen 1988; the standard error is read off the 95 % interval's width. With several
     `checks` z is that of the hardest step of Holm's correction, .025 / checks.
     """
-    quantiles = _NORMAL.inv_cdf(1 - (1 - _NORMAL.cdf(Z)) / checks) + _NORMAL.inv_cdf(POWER)
-    return (interval.high - interval.low) / 2 * quantiles / Z
+    return (interval.high - interval.low) / 2 * _quantiles(checks) / Z
+
+
+def _quantiles(checks: int) -> float:
+    return _NORMAL.inv_cdf(1 - (1 - _NORMAL.cdf(Z)) / checks) + _NORMAL.inv_cdf(POWER)

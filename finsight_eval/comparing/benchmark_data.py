@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: Benchmark set of ours -> the task that measures the whole of it.
+#: Benchmark set of ours -> the task that measures the whole of it, in the order of the pages.
 OWN: Final = {
     "news": "finsight",
     "counterfactual": "finsight_counterfactual",
@@ -33,11 +33,11 @@ OWN: Final = {
 }
 #: What the systems of reports/baselines.json are called; a system that is not here goes by its name.
 SYSTEMS: Final = {
-    "majority": "always the majority label",
-    "tfidf": "TF-IDF + logistic regression, trained on simulated news",
+    "majority": "majority label",
+    "tfidf": "TF-IDF + logistic regression (trained on simulated news)",
     "teacher": "embedded rule-based teacher",
-    "base": "the run's base",
-    "adapter": "the run's adapter",
+    "base": "finsight-nano",
+    "adapter": "finsight-nano with adapter",
 }
 
 
@@ -86,8 +86,9 @@ def read_baselines(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"run": None, "benchmarks": {}, "rows": []}
     found = jsonl.read(path)
-    rows = found.get("rows")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and {"system", "task"} <= set(row) for row in rows):
+    rows, whole = found.get("rows"), {"run", "benchmarks", "rows"} <= set(found)
+    named = isinstance(rows, list) and all(isinstance(row, dict) and {"system", "task"} <= set(row) for row in rows)
+    if not whole or not named:
         raise InputError(f"{path}: no reference figures; `python -m benchmarks.baselines` writes them")
     return found
 

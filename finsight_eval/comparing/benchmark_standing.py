@@ -1,7 +1,8 @@
 """Where models stand on a set, which of its items and slices are hardest.
 
-| item | gold | right | news |
-| news-en-058 | Negative/High | 0 of 3 | Bardley Aero said ... |
+| item | gold | models right | news |
+| --- | --- | --- | --- |
+| news-en-056 | Positive/Low | 0 of 2 | Storm claims pushed the combined ratio at Ambervale Insurance, claims and ... |
 
 Only models that keep the form in half of the items or more say anything about the items' difficulty.
 """
@@ -15,9 +16,10 @@ from finsight_eval import stats
 from finsight_eval.clusters import cluster_numbers, sums_of
 from finsight_eval.comparing.benchmark_data import SYSTEMS
 from finsight_eval.comparing.comparison import comparison_of
-from finsight_eval.comparing.items import excerpt, gold
+from finsight_eval.comparing.items import excerpt
 from finsight_eval.comparing.page import ranking, titled
 from finsight_eval.escape import inline, table
+from finsight_eval.gating.flips import gold_labels
 from finsight_eval.metrics import labels_right, reads_risk, sentiment_of
 from finsight_eval.parse import Answer
 from finsight_eval.reporting.numbers import shown
@@ -78,16 +80,18 @@ def disagreements(models: dict[str, list[Verdict]]) -> list[float]:
     return [sum(a != b for a, b in zip(x, y, strict=True)) / len(x) for x, y in combinations(right, 2)]
 
 
+def _row(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    item, hits = verdicts[0].item, sum(map(labels_right, verdicts))
+    return (inline(item.id), inline(gold_labels(item)), f"{hits} of {len(verdicts)}", *excerpt(verdicts[0]))
+
+
 def hardest_items(models: dict[str, list[Verdict]]) -> str:
     """Return the items that the fewest models get right; between equals, those with the fewest single labels right."""
     if not models:
         return "n/a (no model at hand keeps the form in half of the items)"
     items = list(zip(*models.values(), strict=True))
     ordered = sorted(items, key=lambda v: (sum(map(labels_right, v)), sum(map(_labels_hit, v)), v[0].item.id))
-    rows = [
-        (inline(v[0].item.id), gold(v[0]), f"{sum(map(labels_right, v))} of {len(v)}", *excerpt(v[0]))
-        for v in ordered[:HARDEST]
-    ]
+    rows = [_row(v) for v in ordered[:HARDEST]]
     none = sum(not any(map(labels_right, v)) for v in items)
     figure = {"value": none / len(items), **stats.wilson(none, len(items))._asdict(), "n": len(items)}
     head = (

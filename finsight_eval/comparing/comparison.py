@@ -16,10 +16,9 @@ from finsight_eval.comparing.pairwise import Pair, between, pairs_of
 from finsight_eval.comparing.rules import holders, one_teacher
 from finsight_eval.errors import InputError
 from finsight_eval.figures import figure
-from finsight_eval.gold import TASKS, gold_of
+from finsight_eval.gold import TASKS, gold_of, is_public
 from finsight_eval.labels import RISK_LEVELS
 from finsight_eval.parse import Answer, render
-from finsight_eval.public import PUBLIC
 from finsight_eval.score import teacher_samples
 from finsight_eval.verdicts import Verdict, verdict_of
 
@@ -104,10 +103,6 @@ def comparison_of(contenders: Sequence[Contender], tasks: Sequence[str], referen
     pairs = pairs_of(answers, figures)
     context = {task: _context(contenders, task, list(figures[task])) for task in tasks}
     return Comparison([*contenders], [*tasks], figures, context, pairs, reference)
-
-
-def is_public(task: str) -> bool:
-    return task in TASKS and TASKS[task][0] in PUBLIC
 
 
 def _names(task: str) -> tuple[str, ...]:

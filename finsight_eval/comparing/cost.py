@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import jsonl, manifest
 from finsight_eval.escape import inline
+from finsight_eval.reporting.costs import training_seconds
+from finsight_eval.reporting.numbers import number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,16 +43,16 @@ def cost_of(run: Path, model: str) -> Cost:
     """Return what the adapter of `run` cost; its base and its teacher were not made by it."""
     if model != "adapter":
         return Cost(None, None, _UNTRAINED, _UNTRAINED)
-    usage, facts = _read(run / "generate" / "usage.json"), _read(run / "train" / manifest.NAME).get("facts", {})
+    usage, train = _read(run / "generate" / "usage.json"), _read(run / "train" / manifest.NAME)
     usd, usd_note = _bill(usage)
-    seconds = _number(facts.get("seconds"))
+    seconds = training_seconds(train)
     if seconds is None:
         return Cost(usd, None, usd_note, "no training time in the run")
-    return Cost(usd, seconds, usd_note, str(facts.get("hardware", "hardware not recorded")))
+    return Cost(usd, seconds, usd_note, str(train.get("facts", {}).get("hardware", "hardware not recorded")))
 
 
 def _bill(usage: dict[str, Any]) -> tuple[float | None, str]:
-    usd, unmetered = _number(usage.get("usd")), usage.get("unmetered")
+    usd, unmetered = number(usage.get("usd")), usage.get("unmetered")
     if usd is None:
         return None, "no bill in the run"
     if unmetered:
@@ -61,10 +63,6 @@ def _bill(usage: dict[str, Any]) -> tuple[float | None, str]:
 
 def _read(path: Path) -> dict[str, Any]:
     return jsonl.read(path) if path.is_file() else {}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def usd_cell(cost: Cost) -> str:

@@ -11,7 +11,6 @@ What may be compared with what is decided in finsight_eval.comparing.rules.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,19 +19,15 @@ from finsight_eval import CONTRACT, jsonl, manifest, prompt
 from finsight_eval.comparing.cost import UNKNOWN, Cost, cost_of
 from finsight_eval.errors import InputError, nearest, printable
 from finsight_eval.gating import comparable
-from finsight_eval.gating.recorded import recorded
-from finsight_eval.gold import TASKS, gold_of
-from finsight_eval.parse import Failed
-from finsight_eval.public import PUBLIC
-from finsight_eval.samples import check_gold, read_samples, task_of
+from finsight_eval.gating.recorded import card_of, counts, recorded
+from finsight_eval.gold import is_public
+from finsight_eval.samples import read_samples, task_of
 from finsight_eval.score import MODELS, one_per_task, sample_files
 from finsight_eval.scorecard import scored
 from finsight_eval.verdicts import Verdict, read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-    from finsight_eval.samples import Samples
 
 _KINDS: Final = (
     "a run (runs/NAME, NAME:base), a folder of `finsight-score --out`, a folder or file of lm-eval samples, "
@@ -121,16 +116,12 @@ def _of_run(run: Path, model: str, wanted: Collection[str]) -> Contender:
     found = replace(_scored_folder(folder, name), cost=cost_of(run, model))
     held = found.verdicts
     paths = [path for path in sorted((run / "more" / model).rglob("samples_*.jsonl")) if task_of(path) not in held]
-    more = [path for path in paths if (task_of(path) in wanted if wanted else not _is_public(task_of(path)))]
+    more = [path for path in paths if (task_of(path) in wanted if wanted else not is_public(task_of(path)))]
     if not more:
         return found
     added = _sampled(run, one_per_task(more), name, wanted)
     tasks = {**found.score["tasks"], **added.score["tasks"]}
     return replace(found, score={**found.score, "tasks": tasks}, verdicts={**held, **added.verdicts})
-
-
-def _is_public(task: str) -> bool:
-    return task in TASKS and TASKS[task][0] in PUBLIC
 
 
 def _scored_folder(folder: Path, name: str) -> Contender:
@@ -140,24 +131,15 @@ def _scored_folder(folder: Path, name: str) -> Contender:
         cards = {task: {key: card.get(key) for key in keys} for task, card in score["tasks"].items()}
     except (KeyError, AttributeError):
         raise InputError(f"{folder / 'metrics.json'}: no scorecard; run `finsight-score` again") from None
-    tasks = {task: card | _counts(verdicts.get(task, [])) for task, card in cards.items()}
+    tasks = {task: card | counts(verdicts.get(task, [])) for task, card in cards.items()}
     return _made(name, folder.as_posix(), {**score, "tasks": tasks}, verdicts)
 
 
 def _sampled(source: Path, paths: Sequence[Path], name: str, wanted: Collection[str]) -> Contender:
     read = [(path, read_samples(path)) for path in paths if not wanted or task_of(path) in wanted]
-    tasks = {samples.task: _sample_card(samples, path) for path, samples in read}
+    tasks = {samples.task: card_of(samples, path) for path, samples in read}
     score = {"contract": CONTRACT, "prompt": prompt.fingerprint(), "tasks": tasks}
     return _made(name, source.as_posix(), score, {samples.task: samples.verdicts for _, samples in read})
-
-
-def _sample_card(samples: Samples, path: Path) -> dict[str, Any]:
-    gold = gold_of(samples.task) if samples.task in TASKS else None
-    if gold:
-        check_gold(samples.verdicts, gold.items, str(path))
-    about = {"benchmark": gold.about() if gold else None, "n_total": len(gold.items) if gold else None}
-    made = {"prompt": samples.prompt, "generation": samples.generation, **samples.conditions}
-    return about | made | _counts(samples.verdicts)
 
 
 def _recorded(path: Path, wanted: Collection[str]) -> Contender:
@@ -169,12 +151,6 @@ def _recorded(path: Path, wanted: Collection[str]) -> Contender:
     found = recorded([path], tasks)
     score = {**found.score, "tasks": {task: found.score["tasks"][task] for task in tasks}}
     return replace(_made(f"{path.stem} (accepted)", path.as_posix(), score, found.verdicts), recorded=True)
-
-
-def _counts(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    errors = Counter(v.strict.error for v in verdicts if isinstance(v.strict, Failed))
-    failed = sum(errors.values())
-    return {"n": len(verdicts) - failed, "failed": failed, "errors": dict(sorted(errors.items()))}
 
 
 def _made(name: str, source: str, score: dict[str, Any], verdicts: dict[str, list[Verdict]]) -> Contender:

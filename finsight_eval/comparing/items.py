@@ -1,7 +1,7 @@
 """Item by item: how often two models say the same, and the items that split them.
 
-| item | gold | right | said |
-| news-en-058 | Negative/High | nano | Negative/High: nano; Positive/Low: seed 2, nano:base |
+| item | gold | said | news |
+| news-en-056 | Positive/Low | Negative/High: nano, nano&#58;teacher | Storm claims pushed the combined ratio at ... |
 
 An item is right where every label that its set has is the gold one. Texts of public sets are other people's and are
 never shown.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from finsight_eval.comparing.rules import holders
 from finsight_eval.escape import inline, table
-from finsight_eval.gating.flips import said
+from finsight_eval.gating.flips import gold_labels, said
 from finsight_eval.metrics import labels_right, sentiment_of
 from finsight_eval.parse import Answer
 from finsight_eval.records import Item
@@ -91,13 +91,8 @@ def differing_items(found: Comparison, task: str) -> str:
 
 
 def _items_table(rows: Sequence[Sequence[Verdict]], names: Sequence[str]) -> str:
-    cells = [(inline(v[0].item.id), gold(v[0]), _said_by(v, names), *excerpt(v[0])) for v in rows]
+    cells = [(inline(v[0].item.id), inline(gold_labels(v[0].item)), _said_by(v, names), *excerpt(v[0])) for v in rows]
     return table(("item", "gold", "said", "news")[: len(cells[0])], cells)
-
-
-def gold(verdict: Verdict) -> str:
-    item = verdict.item
-    return inline(f"{item.sentiment}/{item.risk_level}" if item.risk_level else item.sentiment)
 
 
 def _said_by(verdicts: Sequence[Verdict], names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The page of a comparison: who is best, who cannot be told apart, and what each cost.
 
-| model | json_parse_rate | sentiment_f1 | ...
-| nano | 0.988 [0.968, 0.995] · a | 0.346 [0.294, 0.397] · a b | ...
+| model | keeps the form | sentiment, macro F1 ↓ | ...
+| **nano** | 0.988 [0.968, 0.995] · a | 0.346 [0.292, 0.398] · b | ...
 
 Names of models, entities and reasons are escaped: whoever made the samples chose them.
 """
@@ -17,8 +17,8 @@ from finsight_eval.comparing.pairwise import letters
 from finsight_eval.escape import inline, table
 from finsight_eval.gold import TASKS
 from finsight_eval.plotting.picture import file_name, markup
-from finsight_eval.reporting.data import TASK_TITLES
-from finsight_eval.reporting.numbers import plain, shown, shown_difference
+from finsight_eval.reporting.data import TASK_TITLES, title_of
+from finsight_eval.reporting.numbers import p_words, plain, shown, shown_difference
 from finsight_eval.reporting.published import PUBLISHED, published_table
 from finsight_eval.reporting.tables import METRIC_TITLES
 
@@ -54,7 +54,7 @@ def page(found: Comparison, folder: str, pictures: Sequence[str]) -> str:
 
 
 def heading(found: Comparison, task: str) -> str:
-    return f"{TASK_TITLES.get(task, inline(task))} (`{inline(task)}`, n {found.n(task):,})"
+    return f"{title_of(task)} (`{inline(task)}`, n {found.n(task):,})"
 
 
 def titled(metric: str) -> str:
@@ -188,8 +188,7 @@ def differences(found: Comparison, task: str) -> str:
 def _difference(pair: Pair | None, n: int) -> str:
     if pair is None or pair.adjusted is None:
         return shown_difference(pair.found, n) if pair else "n/a (not measured)"
-    p = "p < 0.001" if pair.adjusted < 0.001 else f"p {pair.adjusted:.3f}"
-    text = f"{shown_difference(pair.found, n)}, {p}"
+    text = f"{shown_difference(pair.found, n)}, {p_words(pair.adjusted)}"
     return f"**{text}**" if pair.shown() else text
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from finsight_eval import stats
-from finsight_eval.escape import inline
-from finsight_eval.reporting.data import TASK_TITLES
 
 #: The names, in words for a reader who runs a business. UNSURE ends a name: "answers Neutral when unsure".
 COPIES: Final = "copies the majority class"
@@ -64,11 +62,6 @@ class Unchecked:
     """What could not be looked for, and why."""
 
     why: str
-
-
-def title_of(task: str) -> str:
-    """Return a task's title for prose."""
-    return TASK_TITLES.get(task) or inline(task)
 
 
 def share(hits: int, n: int, noun: str) -> str:

@@ -23,12 +23,13 @@ from finsight_eval.exposing.candidates import (
     Candidate,
     Unchecked,
     family_of,
-    title_of,
 )
 from finsight_eval.exposing.habits import habits
 from finsight_eval.exposing.memorised import memorised
 from finsight_eval.exposing.shortcuts import pairs, shortcuts
 from finsight_eval.exposing.similar import resembling
+from finsight_eval.reporting.data import title_of
+from finsight_eval.reporting.numbers import p_words
 from finsight_eval.reporting.tables import not_above_floor
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Exposure:
     def text(self) -> str:
         """Return the exposure as one paragraph of Markdown."""
         sentence = self.sentence[0].upper() + self.sentence[1:]
-        chance = "" if self.p is None else f" (p {'< 0.001' if self.p < 0.001 else f'= {self.p:.3f}'})"
+        chance = "" if self.p is None else f" ({p_words(self.p)})"
         return f"**{self.name[0].upper()}{self.name[1:]}.** {sentence}{chance}"
 
 

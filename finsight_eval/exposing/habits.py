@@ -29,10 +29,10 @@ from finsight_eval.exposing.candidates import (
     Candidate,
     Unchecked,
     share,
-    title_of,
 )
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.metrics import risk_of, sentiment_of
+from finsight_eval.reporting.data import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

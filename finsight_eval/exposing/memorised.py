@@ -1,13 +1,14 @@
 """Was the training set learnt by heart? What replies recite, and what is known only where training knew it.
 
-- memorised its training texts: 24 items of Hand-written news resemble a training text and 24 of them are answered
-  rightly; of the 296 others 35 (12 %) are.
+- **Invents company names.** On Hand-written news, 310 of 316 answers (98%, 95 % interval 96% to 99%) name a company
+  that the news does not mention: the verdict, right or wrong, is about nobody in the text. (p < 0.001)
 
-Three tests. Accuracy: items that resemble a training text (`similar`) are right more often, by over ten
-points, than the others. Companies: over one answer in ten names a company of the training rows that the news does not
-mention. Reasoning: replies repeat, word by word, a reasoning that stands in one training row only. A teacher with stock
-phrases makes such rows too, so the share to beat is what a writer in that style would reach: by Good's estimate
-(Biometrika 40, 1953) twice the number of reasonings seen twice over the number of rows, and ten points more.
+Such companies are invented, not recited; three tests tell recital. Accuracy: items that resemble a training text
+(`similar`) are right more often, by over ten points, than the others. Companies: over one answer in ten names a company
+of the training rows that the news does not mention. Reasoning: replies repeat, word by word, a reasoning that stands in
+one training row only. A teacher with stock phrases makes such rows too, so the share to beat is what a writer in that
+style would reach: by Good's estimate (Biometrika 40, 1953) twice the number of reasonings seen twice over the number of
+rows, and ten points more.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from finsight_eval.entity import entity_matches
 from finsight_eval.exposing import chance
-from finsight_eval.exposing.candidates import INVENTS, LEVEL, MARGIN, MEMORISED, Candidate, share, title_of
+from finsight_eval.exposing.candidates import INVENTS, LEVEL, MARGIN, MEMORISED, Candidate, share
 from finsight_eval.exposing.similar import normal
 from finsight_eval.metrics import labels_right
 from finsight_eval.parse import Answer
+from finsight_eval.reporting.data import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -22,12 +22,12 @@ from finsight_eval.exposing.candidates import (
     WEAKER,
     Candidate,
     share,
-    title_of,
 )
 from finsight_eval.labels import SENTIMENTS
 from finsight_eval.metrics import sentiment_of
 from finsight_eval.parse import Answer
 from finsight_eval.records import pair_of
+from finsight_eval.reporting.data import title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

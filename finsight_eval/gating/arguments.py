@@ -16,7 +16,7 @@ from finsight_eval.gating.contest import Files
 if TYPE_CHECKING:
     import argparse
 
-_ONLY_FILES = ("policy", "reference", "baseline", "overlap", "out")
+_ONLY_FILES = ("policy", "reference", "baseline", "overlap", "noise", "out")
 
 
 def parser_of(purpose: str) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Checks: one bound of a policy against one figure, with a verdict that the interval decides.
 
-{"task": "finsight_simulated", "metric": "sentiment_f1", "rule": "floor", "bound": 0.75, "value": 0.853, "low": 0.809,
- "high": 0.889, "n": 300, "verdict": "pass", "detectable": 0.057}
+{"task": "finsight_simulated", "metric": "sentiment_f1", "rule": "floor", "bound": 0.75, "value": 0.900, "low": 0.863,
+ "high": 0.931, "n": 320, "verdict": "pass", "detectable": 0.062}
 
 floor, gain: pass where the whole interval is on the right side of the bound, regressed where it is on the wrong side.
 margin (change from the baseline): pass where the whole interval is above the margin; regressed where the change is
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from finsight_eval.policy import Policy
     from finsight_eval.verdicts import Verdict
 
-    Noise = Mapping[str, Mapping[str, float]]
+    Noise = Mapping[str, Mapping[str, stats.Spread]]
 
 #: One-sided: the upper end of a 95 % interval.
 LEVEL: Final = 0.025
@@ -101,7 +101,7 @@ def checks_of(
 ) -> list[Check]:
     """Return every check of `policy` on task -> verdicts; gains need a base, margins a baseline, or they are left out.
 
-    `noise` is task -> metric -> the half-width by which a figure moves from run to run.
+    `noise` is task -> metric -> how far a figure moves from run to run.
     """
     noise = noise or {}
     checks = []
@@ -116,7 +116,7 @@ def checks_of(
         for key, bound in bounds.items():
             task, _, metric = key.partition("/")
             moves = noise.get(task, {}).get(metric)
-            both = moves * math.sqrt(2) if moves is not None else None  # the reference is one such run itself
+            both = moves._replace(sd=moves.sd * math.sqrt(2)) if moves else None  # the reference is one run itself
             checks.append(_check(key, rule, bound, found[key], both))
     return corrected(checks)
 
@@ -161,9 +161,9 @@ def _n_to_decide(check: Check, value: float, interval: stats.Interval, checks: i
     null = _null(check.rule, check.bound)
     sizes = []
     if value > check.bound:
-        sizes.append(stats.n_to_decide(value, interval, check.bound, check.n))
+        sizes.append(stats.n_to_decide(value - check.bound, interval, check.n, 1, check.noise or 0.0))
     if value < null:
-        sizes.append(stats.n_to_decide(value, interval, null, check.n, checks))
+        sizes.append(stats.n_to_decide(null - value, interval, check.n, checks, check.noise or 0.0))
     return min((size for size in sizes if size is not None), default=None)
 
 
@@ -172,23 +172,17 @@ def _null(rule: str, bound: float) -> float:
     return 0.0 if rule == MARGIN else bound
 
 
-def widened(found: Figure | Difference, noise: float) -> tuple[float | None, float | None]:
-    """Return the ends of an interval after adding the variance from run to run, given as a 95 % half-width."""
-    if found.value is None or found.low is None or found.high is None:
-        return found.low, found.high
-    low, high = math.hypot(found.value - found.low, noise), math.hypot(found.high - found.value, noise)
-    return found.value - low, found.value + high
-
-
-def _check(key: str, rule: str, bound: float, found: Figure | Difference, noise: float | None) -> Check:
+def _check(key: str, rule: str, bound: float, found: Figure | Difference, noise: stats.Spread | None) -> Check:
     task, _, metric = key.partition("/")
     p = found.p if isinstance(found, Difference) else None
-    low, high = widened(found, noise or 0.0)
-    if found.value is None or low is None or high is None:
-        missing = Check(task, metric, rule, bound, found.value, low, high, found.n, Ruling.INCONCLUSIVE, None, p)
-        return replace(missing, why=found.why)
+    if found.value is None or found.low is None or found.high is None:
+        ends = (found.value, found.low, found.high, found.n)
+        return Check(task, metric, rule, bound, *ends, Ruling.INCONCLUSIVE, None, p, why=found.why)
+    wide = stats.half_width(noise) if noise else 0.0
+    low = found.value - math.hypot(found.value - found.low, wide)
+    high = found.value + math.hypot(found.high - found.value, wide)
     null, above = _null(rule, bound), isinstance(found, Difference) and rule != MARGIN
     verdict = ruling(low, high, bound, null, above)
-    below = stats.p_below(found.value, stats.Interval(low, high), null)
+    below = stats.p_below(found.value, stats.Interval(low, high), null, noise)
     ends = (found.value, low, high, found.n)
-    return Check(task, metric, rule, bound, *ends, verdict, None, p, below, None, noise, found.why)
+    return Check(task, metric, rule, bound, *ends, verdict, None, p, below, None, wide if noise else None, found.why)

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 Score = dict[str, Any]
-#: What a task's card says of the conditions that its samples were made under. The last two stand in the results file
+#: What a task's card says of the conditions that its samples were made under. The last four stand in the results file
 #: that lm-eval writes beside its samples; where that file is not at hand they are None: not known, not compared.
-CONDITIONS: Final = ("benchmark", "prompt", "generation", "task_version", "chat_template")
+CONDITIONS: Final = (
+    "benchmark", "prompt", "generation", "task_version", "chat_template", "n_shot", "system_instruction"
+)  # fmt: skip
 
 
 def refuse_unequal(scores: Mapping[str, Score], tasks: Sequence[str]) -> None:
@@ -51,15 +53,21 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tu
     """Yield (what, its value in `one`, its value in `other`) for every condition of two cards that differs."""
     if _identity(one) != _identity(other):
         yield "benchmark", _identity(one), _identity(other)
+    yield from made_otherwise(one, other)
+
+
+def made_otherwise(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, its value in `one`, its value in `other`) for all conditions but the benchmark that differ."""
     if one["prompt"] != other["prompt"]:
         yield "prompt", _shown(one["prompt"]), _shown(other["prompt"])
     first, second = one["generation"], other["generation"]
     for key in dict.fromkeys((*first, *second)):
         if key not in first or key not in second or first[key] != second[key]:
             yield f"generation setting {printable(key, 40)}", _setting(first, key), _setting(second, key)
-    versions = one.get("task_version"), other.get("task_version")
-    if None not in versions and versions[0] != versions[1]:
-        yield "task version", _shown(versions[0]), _shown(versions[1])
+    for key in ("task_version", "n_shot", "system_instruction"):
+        values = one.get(key), other.get(key)
+        if None not in values and values[0] != values[1]:
+            yield key.replace("_", " "), _shown(values[0]), _shown(values[1])
     templates = one.get("chat_template"), other.get("chat_template")
     if None not in templates and bool(templates[0]) != bool(templates[1]):
         yield "chat template", _applied(templates[0]), _applied(templates[1])
@@ -80,6 +88,13 @@ def refuse_other_overlap(where: str, record: Mapping[str, Any], score: Score, ta
             raise InputError(
                 f"{where}: compared the training data {found}, scored was {about['set']} {about['sha256'][:16]}; "
                 "run `python -m distill.export` again"
+            )
+    for key in ("rows", "checked"):
+        value = record.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(
+                f"{where}: {key} is {_shown(value)}, at least 1 is expected: a comparison of no training rows shows "
+                "nothing; run `python -m distill.export` again"
             )
 
 
@@ -116,7 +131,8 @@ def _refuse_incomplete(where: str, card: dict[str, Any]) -> None:
         raise InputError(f"{where}: not checked against a benchmark; score it with the set it was made on")
     if card["prompt"] != prompt.fingerprint():
         raise InputError(
-            f"{where}: the samples were made with another prompt than this version's ({prompt.fingerprint()}); "
+            f"{where}: the samples were made with another prompt than this version's ({prompt.fingerprint()}), "
+            "or with a text around it that is not the same for all items; "
             "evaluate again"
         )
     if card["failed"]:

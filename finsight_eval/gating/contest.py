@@ -10,14 +10,14 @@ nothing is judged that should not be compared.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import jsonl, policy
-from finsight_eval.errors import InputError
+from finsight_eval.errors import InputError, printable
 from finsight_eval.gating import comparable
 from finsight_eval.gating.checks import checks_of
 from finsight_eval.gating.flips import Flip, flips
-from finsight_eval.gating.noise_record import half_widths, read_noise, unstable_ids
+from finsight_eval.gating.noise_record import read_noise, refuse_other_runs, spreads, unstable_ids
 from finsight_eval.gating.recorded import from_record, recorded
 from finsight_eval.scorecard import scored
 from finsight_eval.verdicts import Verdict, read_verdicts
@@ -80,7 +80,7 @@ class Contest:
         return "accepted baseline" if self.baseline else self.reference_name if self.reference else None
 
     def checks(self, bounds: Policy) -> list[Check]:
-        widths = {task: half_widths(record) for task, record in self.noise.items()}
+        widths = {task: spreads(record) for task, record in self.noise.items()}
         return checks_of(bounds, self.candidate, self.reference, self.baseline, widths)
 
     def flips(self, bounds: Policy) -> dict[str, dict[str, list[Flip]]]:
@@ -101,8 +101,12 @@ def of_run(bounds: Policy, run: Path, baseline: Path | None) -> Contest:
     verdicts = {model: _scored_verdicts(run / "score" / model / "verdicts.jsonl") for model in scores}
     overlap = overlap_of(run, bounds)
     found = Contest(scores["adapter"], verdicts["adapter"], verdicts["base"], None, "base")
-    found = replace(found, noise=read_noise(path, found.score) if (path := noise_of(run)).is_file() else {})
-    return _noted(found, "adapter", bounds, overlap, baseline)
+    found = replace(
+        found, noise=read_noise(path, found.score, bounds.tasks()) if (path := noise_of(run)).is_file() else {}
+    )
+    if found.noise:
+        refuse_other_runs(path, run / "score" / "adapter" / "metrics.json")
+    return _noted(_beside(found, bounds), "adapter", bounds, overlap, baseline)
 
 
 def noise_of(run: Path) -> Path:
@@ -127,8 +131,8 @@ def of_files(bounds: Policy, files: Files) -> Contest:
         scores, verdicts = {"reference": reference.score, **scores}, reference.verdicts
     comparable.refuse_unequal(scores, tasks)
     found = Contest(candidate.score, candidate.verdicts, verdicts, None, "reference")
-    found = replace(found, noise=read_noise(files.noise, found.score) if files.noise else {})
-    return _noted(found, "candidate", bounds, files.overlap, files.baseline)
+    found = replace(found, noise=read_noise(files.noise, found.score, tasks) if files.noise else {})
+    return _noted(_beside(found, bounds), "candidate", bounds, files.overlap, files.baseline)
 
 
 def overlap_of(run: Path, bounds: Policy) -> Path | None:
@@ -150,9 +154,11 @@ def _there(overlap: Path) -> Path:
 
 def _noted(found: Contest, name: str, bounds: Policy, overlap: Path | None, baseline: Path | None) -> Contest:
     """Return the contest with its baseline, after a look at the overlap record, and with what is missing in words."""
-    notes = []
+    notes: list[str] = []
     if overlap:
-        comparable.refuse_other_overlap(str(overlap), jsonl.read(_there(overlap)), found.score, bounds.tasks())
+        record = jsonl.read(_there(overlap))
+        comparable.refuse_other_overlap(str(overlap), record, found.score, bounds.tasks())
+        notes += _overlap_notes(record)
     elif bounds.overlap == policy.REQUIRED:
         raise InputError(
             f"policy {bounds.name} requires a record of the overlap between training data and benchmark: give it with "
@@ -162,10 +168,67 @@ def _noted(found: Contest, name: str, bounds: Policy, overlap: Path | None, base
         notes.append(LEAKAGE)
     if not found.noise:
         notes.append(NO_NOISE)
+    elif without := [task for task in bounds.tasks() if task not in found.noise]:
+        notes += [
+            f"the noise record does not cover {task}: its intervals cover the choice of items only" for task in without
+        ]
+    for task in sorted(_taught(bounds)):
+        labels = sum(v.teacher is not None for v in found.candidate[task])
+        if labels < len(found.candidate[task]):
+            notes.append(
+                f"{task}: the candidate brings teacher's labels for {labels} of {len(found.candidate[task])} items: "
+                "its agreement with the teacher is that on these"
+            )
     if baseline is None and bounds.margins:
         notes.append(NO_BASELINE)
     accepted = _accepted(baseline, found, name, bounds.tasks()) if baseline else None
     return replace(found, baseline=accepted, baseline_path=baseline, notes=tuple(notes))
+
+
+def _overlap_notes(record: Mapping[str, Any]) -> list[str]:
+    kept, threshold = record.get("highest_share_kept"), record.get("threshold")
+    if not all(isinstance(share, int | float) for share in (kept, threshold)):
+        return []
+    return [
+        f"the training row most like a benchmark item shares {kept:.2f} of its text with it; {threshold:.2f} removes"
+    ]
+
+
+def _taught(bounds: Policy) -> set[str]:
+    """Return the tasks of which the policy bounds an agreement with the teacher."""
+    return {
+        task for task, _, metric in (key.partition("/") for key in bounds.bounds()) if metric.startswith("teacher_")
+    }
+
+
+def _beside(found: Contest, bounds: Policy) -> Contest:
+    """Return the contest with the reference in the candidate's order, after a look at the teacher's labels."""
+    taught = _taught(bounds)
+    for task in taught:
+        if not any(v.teacher for v in found.candidate[task]):
+            raise InputError(
+                f"{task}: no teacher's labels in the candidate; the policy bounds a metric that needs them"
+            )
+    if not found.reference:
+        return found
+    aligned = {}
+    for task in bounds.tasks():
+        by_id = {v.item.id: v for v in found.reference[task]}
+        aligned[task] = [by_id[v.item.id] for v in found.candidate[task]]
+        if task in taught:
+            _refuse_other_teacher(task, found.reference_name, aligned[task], found.candidate[task])
+    return replace(found, reference=aligned)
+
+
+def _refuse_other_teacher(task: str, name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -> None:
+    for one, other in zip(first, second, strict=True):
+        if one.teacher != other.teacher:
+            labels = ["/".join(v.teacher) if v.teacher else "missing" for v in (one, other)]
+            raise InputError(
+                f"{task}: the teacher's labels of {printable(one.item.id, 40)!r} are {printable(labels[0], 60)} in "
+                f"{name}, {printable(labels[1], 60)} in the candidate: scored against another teacher; evaluate both "
+                "with the same one"
+            )
 
 
 def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> dict[str, list[Verdict]]:

@@ -34,7 +34,7 @@ def flips(before: Sequence[Verdict], after: Sequence[Verdict], unstable: Collect
         other = earlier.get(verdict.item.id)
         if other is None or labels_right(other) == labels_right(verdict):
             continue
-        row = {"id": verdict.item.id, "gold": _gold(verdict.item), "before": said(other), "after": said(verdict)}
+        row = {"id": verdict.item.id, "gold": gold_labels(verdict.item), "before": said(other), "after": said(verdict)}
         kind = "fixed" if labels_right(verdict) else "broken"
         found["unstable" if verdict.item.id in unstable else kind].append(row)
     return found
@@ -48,7 +48,8 @@ def said(verdict: Verdict) -> str:
     return outcome.error if isinstance(outcome, Failed) else outcome.reason.value
 
 
-def _gold(item: AnyItem) -> str:
+def gold_labels(item: AnyItem) -> str:
+    """Return the labels that an answer is held against: both, or the sentiment where the set has no other."""
     return f"{item.sentiment}/{item.risk_level}" if item.risk_level else item.sentiment
 
 

@@ -8,6 +8,7 @@ A gate that cannot judge leaves the same three files, so that the page of a CI s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -57,9 +58,19 @@ def write_gate(out: Path, bounds: Policy, contest: Contest, checks: Sequence[Che
     return verdict
 
 
+def clear(out: Path) -> None:
+    """Remove what an earlier gate left in `out`, and the manifest that vouched for it; nobody else's manifest."""
+    for name in ("gate.json", "junit.xml", "summary.md"):
+        (out / name).unlink(missing_ok=True)
+    if (out / manifest.NAME).is_file():
+        with contextlib.suppress(InputError):  # no JSON: not of our making
+            if jsonl.read(out / manifest.NAME).get("stage") == "gate":
+                (out / manifest.NAME).unlink()
+
+
 def write_refusal(out: Path, name: str, error: InputError) -> None:
     """Write the same three files where there is no verdict; a manifest of an earlier one goes first."""
-    (out / manifest.NAME).unlink(missing_ok=True)
+    clear(out)
     name, message = printable(name), printable(str(error), 2_000)
     jsonl.write(out / "gate.json", {"verdict": BAD_INPUT, "policy": name, "contract": CONTRACT, "error": message})
     jsonl.write_text(out / "junit.xml", refusal(name, message))

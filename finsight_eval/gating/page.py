@@ -1,8 +1,7 @@
 """A gate's verdict as Markdown: the job summary, and the table that the report opens with.
 
-| task | metric | rule | found | verdict |
-| --- | --- | --- | --- | --- |
-| finsight_simulated | sentiment_f1 | floor 0.75 | 0.853 [0.809, 0.889], n 300 | pass |
+| task | metric | asked | found (95 % interval) | n | smallest difference it can show | ... | verdict |
+| `finsight_simulated` | `sentiment_f1` | floor >= 0.75 | 0.900 [0.863, 0.931] | 320 | 0.062 | ... | pass |
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.escape import inline, table
+from finsight_eval.reporting.numbers import p_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def _cells(check: dict[str, Any]) -> tuple[str, ...]:
             f"[{check['low']:{signed}.3f}, {check['high']:{signed}.3f}]" if check["low"] is not None else "no interval"
         )
         found = f"{check['value']:{signed}.3f} {ends}"
-        found += f", p {_p(check['p'])}" if check["p"] is not None else ""
+        found += f", {p_words(check['p'])}" if check["p"] is not None else ""
     detectable = f"{check['detectable']:.3f}" if check["detectable"] is not None else "n/a"
     needed = f"{check['n_to_decide']:,}" if check["n_to_decide"] is not None else ""
     return (
@@ -75,7 +75,3 @@ def _cells(check: dict[str, Any]) -> tuple[str, ...]:
         needed,
         check["verdict"],
     )
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

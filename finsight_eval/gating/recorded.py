@@ -3,10 +3,11 @@
     finsight-gate record --candidate out/my-model --out replies/my-model.json
 
     {"tasks": {"finsight": {"benchmark": {"set": "news", "sha256": "3f4d..."}, "prompt": "e4fc23209a8e", "generation":
-     {"max_gen_toks": 512}, "task_version": 1.1, "chat_template": true, "replies": {"news-en-001": "<thinking>..."}}}}
+     {"max_gen_toks": 512}, "task_version": 1.1, "chat_template": true, "replies": {"news-en-001": "<thinking>..."},
+     "teacher": {"news-en-001": ["Positive", "Low"]}}}}
 
-A record holds ids and replies but no text of the benchmark, so that it is small and may be committed where the samples
-of a public set may not. Replies are read by today's parser whenever they are used.
+A record holds ids, replies and the teacher's labels but no text of the benchmark, so that it is small and may be
+committed where the samples of a public set may not. Replies are read by today's parser whenever they are used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from finsight_eval import CONTRACT, benchmark, jsonl, prompt
 from finsight_eval.errors import InputError, command, printable
 from finsight_eval.gating import comparable
 from finsight_eval.gold import TASKS, gold_of
-from finsight_eval.lm_results import conditions, read_results
 from finsight_eval.parse import Failed
 from finsight_eval.samples import check_gold, read_samples, task_of
 from finsight_eval.score import one_per_task, sample_files
@@ -57,7 +57,7 @@ def recorded(paths: Sequence[Path], tasks: Sequence[str]) -> Recorded:
     for file in one_per_task([found for path in paths for found in _files(path)]):
         if (task := task_of(file)) in tasks:
             samples = read_samples(file)
-            cards[task], verdicts[task] = _card(samples, file), scored(samples.verdicts)
+            cards[task], verdicts[task] = card_of(samples, file), scored(samples.verdicts)
         else:
             cards[task] = {}  # not asked for, and named where a task is missing
     return Recorded(_score(cards), verdicts)
@@ -71,19 +71,30 @@ def replies_of(found: Recorded, tasks: Sequence[str]) -> dict[str, Any]:
         task: {
             **{key: cards[task][key] for key in comparable.CONDITIONS if cards[task].get(key) is not None},
             "replies": {verdict.item.id: verdict.reply for verdict in found.verdicts[task]},
+            "teacher": {v.item.id: list(v.teacher) for v in found.verdicts[task] if v.teacher},
         }
         for task in tasks
     }
 
 
-def _card(samples: Samples, file: Path) -> dict[str, Any]:
-    """Return the card of one task as metrics.json has it, less the figures: the gate computes those that it needs."""
-    gold = gold_of(samples.task)
-    check_gold(samples.verdicts, gold.items, str(file))
-    errors = Counter(v.strict.error for v in samples.verdicts if isinstance(v.strict, Failed))
-    made = {"benchmark": gold.about(), "prompt": samples.prompt, "generation": samples.generation}
-    counts = {"n": len(samples.verdicts) - errors.total(), "n_total": len(gold.items), "failed": errors.total()}
-    return {**made, **conditions(read_results(file), samples.task), **counts, "errors": dict(errors)}
+def card_of(samples: Samples, file: Path) -> dict[str, Any]:
+    """Return the card of one task as metrics.json has it, less the figures: its user computes those that it needs.
+
+    Of a task that is none of ours no benchmark is known.
+    """
+    gold = gold_of(samples.task) if samples.task in TASKS else None
+    if gold:
+        check_gold(samples.verdicts, gold.items, str(file))
+    about = {"benchmark": gold.about() if gold else None, "n_total": len(gold.items) if gold else None}
+    made = {"prompt": samples.prompt, "generation": samples.generation, **samples.conditions}
+    return about | made | counts(samples.verdicts)
+
+
+def counts(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return how many verdicts have a reply, how many requests failed, and of what."""
+    errors = Counter(v.strict.error for v in verdicts if isinstance(v.strict, Failed))
+    failed = errors.total()
+    return {"n": len(verdicts) - failed, "failed": failed, "errors": dict(sorted(errors.items()))}
 
 
 def _files(path: Path) -> list[Path]:
@@ -124,11 +135,25 @@ def _read_replies(entry: Mapping[str, Any], task: str, where: str) -> tuple[list
             raise InputError(f"{where}: item {printable(name, 40)!r} is not in the benchmark; make the record again")
         if not isinstance(reply, str):
             raise InputError(f"{where}: reply to {printable(name, 40)!r} is no text; make the record again")
-    taught = benchmark.teacher_answers(gold.set, None)
-    labels = {key: Labels(answer.sentiment, answer.risk_level) for key, answer in taught.items() if answer}
+    labels = _teacher(entry, gold.set, where)
     verdicts = [verdict_of(item, replies[item.id], labels.get(item.id)) for item in gold.items if item.id in replies]
     card = {key: entry.get(key) for key in comparable.CONDITIONS}
     return verdicts, card | {"n": len(verdicts), "n_total": len(gold.items), "failed": 0, "errors": {}}
+
+
+def _teacher(entry: Mapping[str, Any], set_name: str, where: str) -> dict[str, Labels]:
+    """Return the teacher's labels that the replies were held against; the set's own where an old record has none."""
+    if "teacher" not in entry:
+        taught = benchmark.teacher_answers(set_name, None)
+        return {key: Labels(answer.sentiment, answer.risk_level) for key, answer in taught.items() if answer}
+    kept = entry["teacher"]
+    if not isinstance(kept, dict):
+        raise InputError(f"{where}: teacher is {printable(repr(kept), 60)}, an object is expected; make it again")
+    for name, pair in kept.items():
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(label, str) for label in pair):
+            shown = printable(repr(pair), 60)
+            raise InputError(f"{where}: teacher of {printable(name, 40)!r} is {shown}, two labels are expected")
+    return {name: Labels(*pair) for name, pair in kept.items()}
 
 
 @command
@@ -151,6 +176,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     entries = replies_of(recorded(options.candidate, tasks), tasks)
     jsonl.write(options.out, {"tasks": entries})
-    counts = ", ".join(f"{task} {len(entry['replies'])}" for task, entry in entries.items())
-    print(f"[record] replies: {counts} -> {options.out}")
+    replies = ", ".join(f"{task} {len(entry['replies'])}" for task, entry in entries.items())
+    print(f"[record] replies: {replies} -> {options.out}")
     return 0

@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from finsight_eval.html.renderer import Renderer, plain
+from finsight_eval.reporting.layout import anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def _with_ids(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
     used: dict[str, int] = {}
     for opening, inline in itertools.pairwise(tokens):
         if opening.type == "heading_open":
-            slug = re.sub(r"[^\w\- ]", "", plain(inline).lower()).replace(" ", "-") or "section"
+            slug = anchor(plain(inline)) or "section"
             number = used[slug] = used.get(slug, -1) + 1
             opening.attrs["id"] = f"{slug}-{number}" if number else slug
             yield opening, inline

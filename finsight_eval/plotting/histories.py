@@ -6,7 +6,7 @@ figures.png    dots with 95 % intervals where they are known; a line only betwee
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.plotting.picture import drawn
 from finsight_eval.plotting.plots import drawn_twice, panels
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Points = Sequence[Mapping[str, Any] | None]
 
-_COLUMNS = 2
+_COLUMNS: Final = 2
 
 
 def draw_history(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from finsight_eval.plotting.plots import Theme
 
-Rows = "Sequence[Mapping[str, Any]]"
 #: The dev figures that are drawn, with their words; the first is no rate and has no interval.
 DEV: Final = {
     "sentiment_f1": "sentiment, macro F1",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.escape import inline
-from finsight_eval.reporting.data import COMPARED, MODELS, TASK_TITLES
+from finsight_eval.reporting.data import COMPARED, title_of
 from finsight_eval.reporting.layout import noted_table
-from finsight_eval.reporting.numbers import shown
+from finsight_eval.reporting.numbers import number, shown
 
 if TYPE_CHECKING:
     from finsight_eval.reporting.data import Run
@@ -51,20 +51,16 @@ def costs(run: Run) -> list[Cost]:
 def _own(run: Run, model: str) -> Cost:
     cards = run.scores[model]["tasks"].values() if model in run.scores else ()
     made = run.manifests.get(f"eval/{model}", {})
-    return Cost(model, sum(card["n"] + card["failed"] for card in cards), _number(made.get("seconds")))
+    return Cost(model, sum(card["n"] + card["failed"] for card in cards), number(made.get("seconds")))
 
 
 def _asked(manifest: dict[str, Any]) -> Cost:
     """Return the teacher's cost; an answer that came without its usage makes the price unknown, not smaller."""
     facts = manifest.get("facts", {})
-    texts = int(_number(facts.get("texts")) or 0)
-    timed = _number(facts.get("asked_now"))
-    usd = None if facts.get("unmetered") else _number(facts.get("usd"))
-    return Cost("teacher", texts if timed is None else int(timed), _number(manifest.get("seconds")), usd, texts)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    texts = int(number(facts.get("texts")) or 0)
+    timed = number(facts.get("asked_now"))
+    usd = None if facts.get("unmetered") else number(facts.get("usd"))
+    return Cost("teacher", texts if timed is None else int(timed), number(manifest.get("seconds")), usd, texts)
 
 
 def label(cost: Cost) -> str:
@@ -94,32 +90,34 @@ def costs_table(run: Run) -> str:
         "replies",
         "seconds per 1,000",
         "USD per 1,000",
-        *(f"sentiment F1, {title}" for title in _titles(run)),
+        *(f"sentiment F1, {title_of(task)}" for task in tasks),
     )
     return noted_table(head, rows, numbers=3 + len(tasks))
-
-
-def _titles(run: Run) -> list[str]:
-    return [TASK_TITLES.get(task, inline(task)) for task in run.tasks()]
 
 
 def usd_cell(cost: Cost, usd: float | None) -> str:
     """Return the price per 1,000 replies, or why there is none."""
     if usd is not None:
         return f"{usd:.2f}"
-    return "n/a (not every answer came with its usage)" if cost.model == MODELS[2] else _NO_PRICE
+    return "n/a (not every answer came with its usage)" if cost.model == "teacher" else _NO_PRICE
+
+
+def training_seconds(train: dict[str, Any]) -> float | None:
+    """Return what the training took: the steps alone, or the whole stage where no time of theirs is recorded."""
+    steps = number(train.get("facts", {}).get("seconds"))
+    return number(train.get("seconds")) if steps is None else steps
 
 
 def labelling_sentence(run: Run) -> str:
     """Return what the training texts and the training took, once: n/a where the run does not say."""
     made = run.manifests.get("generate", {}).get("facts", {})
-    texts, usd = _number(made.get("texts")), _number(made.get("usd"))
+    texts, usd = number(made.get("texts")), number(made.get("usd"))
     price = (
         "n/a (no account)" if usd is None else f"{usd:.2f} USD (prices: {inline(str(made.get('price_date', 'n/a')))})"
     )
     if made.get("unmetered"):
         price = f"at least {price}: {int(made['unmetered']):,} answers came without their usage"
     count = f"the {int(texts):,} training texts" if texts else "the training texts"
-    seconds = _number(run.manifests.get("train", {}).get("seconds"))
+    seconds = training_seconds(run.manifests.get("train", {}))
     trained = "n/a (trained elsewhere)" if seconds is None else f"{seconds:,.0f} s"
     return f"Paid once: the teacher's answers to {count}, {price}; training, {trained}."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import jsonl, manifest
 from finsight_eval.errors import InputError, printable
+from finsight_eval.escape import inline
 from finsight_eval.exposing.trained import Trained, read_trained
 from finsight_eval.figures import Difference, difference
 from finsight_eval.parse import Answer, parse
@@ -62,6 +63,11 @@ TASK_TITLES: Final = {
     "finsight_adversarial": "Hostile news",
     **{f"finsight_{name}": known.title for name, known in PUBLIC.items()},
 }
+
+
+def title_of(task: str) -> str:
+    """Return a task's title for Markdown: its name, made harmless, where we have no title for it."""
+    return TASK_TITLES.get(task) or inline(task)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 | stage | product | seconds |
 | --- | --- | ---: |
-| verify | accepted 1104, rejected 96 | 0.9 |
+| `verify` | in 1500, accepted 1500, rejected 0, failed 0, reasons () | 0.9 |
 """
 
 from __future__ import annotations

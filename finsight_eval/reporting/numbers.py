@@ -1,6 +1,6 @@
 """Numbers as the report prints them: with interval and, where it is not the table's, with n. Missing ones say why.
 
-shown({"value": 0.853, "low": 0.809, "high": 0.889, "n": 300}, n=300) -> "0.853 [0.809, 0.889]"
+shown({"value": 0.900, "low": 0.863, "high": 0.931, "n": 320}, n=320) -> "0.900 [0.863, 0.931]"
 shown(None) -> "n/a (not scored)"
 """
 
@@ -49,6 +49,16 @@ def rate_cell(hits: int, n: int) -> str:
     if not n:
         return "n/a (no items)"
     return shown({"value": hits / n, **stats.wilson(hits, n)._asdict(), "n": n})
+
+
+def number(value: Any) -> float | None:
+    """Return a number of a manifest, None for anything else: true is none."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def p_words(p: float) -> str:
+    """Return "p = 0.040", or "p < 0.001" for any smaller one."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def plain(value: Any) -> str:

@@ -13,7 +13,7 @@ from finsight_eval.gating.page import checks_table
 from finsight_eval.plotting.picture import file_name, markup
 from finsight_eval.reporting.answer import answer
 from finsight_eval.reporting.costs import costs_table, labelling_sentence
-from finsight_eval.reporting.data import TASK_TITLES
+from finsight_eval.reporting.data import title_of
 from finsight_eval.reporting.layout import Section, contents, folded
 from finsight_eval.reporting.making import making
 from finsight_eval.reporting.public_figures import public_sets, public_table
@@ -174,7 +174,7 @@ def _agreement(run: Run) -> str:
     for task in run.tasks():
         found = reliability(run.verdicts["adapter"][task])
         words = reliability_sentence(found) if found else "n/a (the teacher has no answers to these items)"
-        lines.append(f"- {TASK_TITLES.get(task, inline(task))}: {words}")
+        lines.append(f"- {title_of(task)}: {words}")
     return "\n".join(lines)
 
 
@@ -185,7 +185,7 @@ def _each(run: Run, section: Callable[[Run, str], str]) -> str:
 def _each_picture(run: Run, pictures: Sequence[str], series: Series) -> str:
     parts = []
     for task in run.tasks():
-        title = f"{series.alt}, {TASK_TITLES.get(task, inline(task))}"
+        title = f"{series.alt}, {title_of(task)}"
         parts += _picture(run, pictures, file_name(series.kind, task), title, series.missing)
         parts.append(folded(f"{series.words}: {inline(plain_heading(run, task))}", series.table(run, task)))
     return "\n\n".join(parts)

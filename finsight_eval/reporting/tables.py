@@ -1,8 +1,7 @@
 """The report's evidence in tables: headline figures, all figures, parse failures by reason, slices, classes.
 
-| metric | base | adapter | teacher | adapter - base, paired | always the majority label |
-| --- | ---: | ---: | ---: | ---: | ---: |
-| sentiment, macro F1 | 0.004 [0.000, 0.012] | 0.891 [0.855, 0.924] | ... | +0.885 [+0.845, +0.919] | 0.167 |
+|  | base | adapter | teacher | adapter - base, paired | always the most frequent label |
+| sentiment, macro F1 | 0.000 [0.000, 0.012] | 0.900 [0.863, 0.931] | ... | +0.900 [+0.866, +0.933] | 0.177 |
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from finsight_eval import metrics
 from finsight_eval.escape import inline, table
 from finsight_eval.public import PUBLIC
-from finsight_eval.reporting.data import COMPARED, MODELS, TASK_TITLES
+from finsight_eval.reporting.data import COMPARED, MODELS, TASK_TITLES, title_of
 from finsight_eval.reporting.layout import noted_table
 from finsight_eval.reporting.numbers import plain, rate_cell, shown, shown_difference
 
@@ -42,8 +41,8 @@ PUBLIC_GLANCE: Final = ("sentiment_weighted_f1", "fingpt_weighted_f1")
 
 
 def task_heading(run: Run, task: str) -> str:
-    """Return a task's heading with n, such as "Simulated news (`finsight_simulated`, n 300)"."""
-    return f"{TASK_TITLES.get(task, inline(task))} (`{task}`, n {run.scores['adapter']['tasks'][task]['n']})"
+    """Return a task's heading with n, such as "Simulated news (`finsight_simulated`, n 320)"."""
+    return f"{title_of(task)} (`{task}`, n {run.scores['adapter']['tasks'][task]['n']})"
 
 
 def plain_heading(run: Run, task: str) -> str:
@@ -130,7 +129,7 @@ def reasons_table(run: Run) -> str:
         return "Every reply of every model kept the form."
     rows = [
         (
-            TASK_TITLES.get(task, inline(task)),
+            title_of(task),
             model,
             str(sum(card.get("reasons", {}).values())),
             rate_cell(sum(card.get("reasons", {}).values()), card["n"]),

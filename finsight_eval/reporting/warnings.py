@@ -1,6 +1,6 @@
 """Warnings: what makes a figure suspicious, looked for every time.
 
-- `finsight_simulated`: sentiment_f1 is 1.00 over 300 items: the set no longer tells good from better.
+- `finsight_simulated`: the adapter's sentiment_f1 is above its teacher's by 0.423: look for leaks.
 
 What the adapter is exposed as by name (finsight_eval.exposing) opens the report where it is grave; all else of it
 stands here.

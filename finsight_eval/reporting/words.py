@@ -16,7 +16,7 @@ from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.metrics import names_entity
 from finsight_eval.parse import Answer, Unparsed, parse
 from finsight_eval.records import Item
-from finsight_eval.reporting.data import COMPARED, TASK_TITLES
+from finsight_eval.reporting.data import COMPARED, title_of
 from finsight_eval.reporting.layout import folded
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def flips_section(run: Run) -> str:
 
 def _flips_of(run: Run, task: str, against: str, kinds: Mapping[str, Sequence[Mapping[str, str]]]) -> str:
     counts = ", ".join(f"{len(rows)} {kind}" for kind, rows in kinds.items())
-    parts = [f"**{TASK_TITLES.get(task, inline(task))}**, against the {inline(against)}: {counts}."]
+    parts = [f"**{title_of(task)}**, against the {inline(against)}: {counts}."]
     rows = [(kind, row) for kind in ("broken", "fixed") for row in kinds.get(kind, ())]
     quoted = (found for kind, row in rows if (found := _quoted(run, task, against, kind, row)))
     parts += [folded(*found) for found in islice(quoted, _QUOTED)]

@@ -1,4 +1,4 @@
-"""The ready-made CI: the YAML is sound, and the very commands of its steps do what they say on recorded replies.
+"""GitHub's ready-made CI: the YAML is sound, and the very commands of its steps do what they say on recorded replies.
 
 Steps are run as the runner would: their environment comes from the `env` of the step with the inputs put in, outputs go
 to GITHUB_OUTPUT, the page to GITHUB_STEP_SUMMARY. The replies are ours, on our own benchmark.
@@ -26,7 +26,6 @@ from tests.finsight_eval.synthetic_run import STAMP, noisy_reply, sample_row, wr
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / ".github" / "actions" / "finsight-gate" / "action.yml"
-GITLAB = ROOT / ".gitlab" / "finsight-gate.yml"
 WORKFLOWS = [ROOT / ".github" / "workflows" / "ci.yml", ROOT / ".github" / "examples" / "gate.yml"]
 EXPRESSION = re.compile(r"\$\{\{\s*(?P<name>[\w.-]+)\s*\}\}")
 
@@ -61,6 +60,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name: strict\ninconclusive_blocks: true\noverlap: not_recorded\nfloors: {finsight/sentiment_f1: 0.93}\n",
         encoding="utf-8",
     )
+    shutil.copytree(home / "good one", home / "again")
+    noise = [sys.executable, "-m", "finsight_eval.noise", "good one", "again", "--out", "noise.json"]
+    subprocess.run(noise, cwd=home, check=True, env=environment(home), capture_output=True)
     gate = [sys.executable, "-m", "finsight_eval.gate"]
     accept = ["accept", "--policy", "ci", "--candidate", "good one", "--baseline", "baseline.json", "--reason", "first"]
     subprocess.run([*gate, *accept], cwd=home, check=True, env=environment(home), capture_output=True)
@@ -79,15 +81,26 @@ def environment(home: Path) -> dict[str, str]:
     return {**kept, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
+REPORTS = ("gate.json", "junit.xml", "summary.md")
+
+
+def leave_reports(home: Path) -> None:
+    """Put what an earlier gate would have left where the next one writes."""
+    shutil.rmtree(home / "finsight-gate", ignore_errors=True)
+    (home / "finsight-gate").mkdir()
+    for name in REPORTS:
+        (home / "finsight-gate" / name).write_text('{"verdict": "pass"}', encoding="utf-8")
+
+
 def run_action(home: Path, **inputs: str) -> tuple[int, dict[str, str], str]:
-    """Run the action's gate step with `inputs`; return its exit code, its outputs and the page of the job."""
+    """Run the gate step after an earlier one, with `inputs`; return its exit code, its outputs and the job's page."""
     step = step_named("Gate")
     given = {key: str(found.get("default", "")) for key, found in loaded(ACTION)["inputs"].items()} | inputs
     variables = {key: EXPRESSION.sub(lambda found: given[found["name"].removeprefix("inputs.")], value)
                  for key, value in step["env"].items()}  # fmt: skip
     for name in ("output", "summary"):
         (home / name).write_text("", encoding="utf-8")
-    shutil.rmtree(home / "finsight-gate", ignore_errors=True)
+    leave_reports(home)
     (home / "step.sh").write_text(step["run"], encoding="utf-8")
     files = {"GITHUB_OUTPUT": str(home / "output"), "GITHUB_STEP_SUMMARY": str(home / "summary")}
     done = subprocess.run(
@@ -109,6 +122,8 @@ CASES = [
     ({"candidate": "good one", "policy": "strict.yaml"}, 3, "inconclusive"),
     ({"candidate": "good one", "policy": "none.yaml"}, 2, "bad input"),
     ({"candidate": "good one", "reference": "\nbad\n", "overlap": ""}, 0, "pass"),
+    ({"candidate": "good one", "noise": "noise.json"}, 0, "pass"),
+    ({"candidate": "good one", "noise": "none.json"}, 2, "bad input"),
     ({"candidate": "--exit-zero", "baseline": "baseline.json"}, 2, "bad input"),
     ({"candidate": '$(touch owned)\n`touch owned`\n";touch owned;"'}, 2, "bad input"),
 ]
@@ -119,7 +134,8 @@ def test_the_action_ends_as_the_gate_does(recorded: Path, inputs: dict[str, str]
     """Exit code, outputs, page and report agree, and what a caller writes is a path and nothing else."""
     ended, outputs, page = run_action(recorded, **inputs)
     assert (ended, outputs["exit-code"], outputs["verdict"]) == (code, str(code), verdict)
-    assert outputs["summary"] == "finsight-gate/summary.md"
+    assert (outputs["out"], outputs["summary"]) == ("finsight-gate", "finsight-gate/summary.md")
+    assert [(recorded / "finsight-gate" / name).exists() for name in REPORTS] == [bool(verdict)] * 3
     assert not (recorded / "owned").exists()
     if verdict:
         assert f"**{verdict}**" in page
@@ -130,33 +146,27 @@ def test_the_action_ends_as_the_gate_does(recorded: Path, inputs: dict[str, str]
 def test_an_output_folder_with_a_line_break_sets_no_output_of_its_own(recorded: Path) -> None:
     """GITHUB_OUTPUT is read line by line: a line break in an input must not become a second output."""
     _, outputs, _ = run_action(recorded, candidate="good one", out="here\nverdict=pass")
-    assert set(outputs) == {"verdict", "exit-code", "summary"}
+    assert set(outputs) == {"out", "verdict", "exit-code", "summary"}
     assert outputs["summary"] == "hereverdict=pass/summary.md"
 
 
-def run_gitlab(home: Path, **variables: str) -> int:
-    """Run the template's script with `variables`, as GitLab does: all lines in one shell."""
-    job = loaded(GITLAB)[".finsight-gate"]
-    shutil.rmtree(home / "finsight-gate", ignore_errors=True)
-    script = "\n".join(["set -eo pipefail", *job["script"]])
-    given = {**job["variables"], **variables}
-    shell = ["bash", "-c", script]
-    return subprocess.run(
-        shell, cwd=home, env={**environment(home), **given}, check=False, capture_output=True
-    ).returncode
+@pytest.mark.parametrize("out", ["here", "he\nre", ""])
+def test_the_files_that_are_kept_are_those_that_the_gate_wrote(recorded: Path, out: str) -> None:
+    """The artifact takes its paths from the gate's step, so that both name one folder whatever was given."""
+    _, outputs, _ = run_action(recorded, candidate="good one", out=out)
+    kept = EXPRESSION.sub(
+        lambda found: outputs[found["name"].removeprefix("steps.gate.outputs.")],
+        step_named("Keep the verdict")["with"]["path"],
+    ).split()
+    assert [Path(path).name for path in kept] == list(REPORTS)
+    assert all((recorded / path).is_file() for path in kept)
 
 
-@pytest.mark.parametrize(("inputs", "code", "verdict"), [case for case in CASES if case[2]])
-def test_the_gitlab_template_ends_as_the_gate_does(
-    recorded: Path, inputs: dict[str, str], code: int, verdict: str
-) -> None:
-    """The same cases through the other template; the report that GitLab shows lies where the template says."""
-    assert run_gitlab(recorded, **{f"FINSIGHT_{key.upper()}": value for key, value in inputs.items()}) == code
-    job = loaded(GITLAB)[".finsight-gate"]
-    suite = ET.parse(recorded / job["artifacts"]["reports"]["junit"]).getroot()  # noqa: S314 - our own file
-    assert suite.find("testsuite") is not None
-    assert json.loads((recorded / "finsight-gate/gate.json").read_text(encoding="utf-8"))["verdict"] == verdict
-    assert not (recorded / "owned").exists()
+def test_the_shell_of_macos_can_run_the_action() -> None:
+    """Bash 3.2 is what macOS has: no change of case, no associative arrays, no mapfile."""
+    newer = re.compile(r"\$\{!?\w+(\^|,)|\b(declare|local) -[An]|\b(mapfile|readarray)\b|&>>|\|&")
+    assert newer.search('variable="FINSIGHT_${name^^}"')
+    assert not any(newer.search(step.get("run", "")) for step in steps_of(ACTION))
 
 
 @pytest.mark.parametrize(("install", "expected"), [("", str(ROOT)), ("finsight-harness==0.1.0; touch owned", None)])
@@ -176,15 +186,6 @@ def test_the_action_installs_its_own_version_unless_told_otherwise(
     assert head == ["-m", "pip", "install", "--quiet"]
     assert (str(Path(last).resolve()) if expected else last) == (expected or install)
     assert (Path(expected or ROOT) / "pyproject.toml").is_file()
-
-
-def test_the_gitlab_template_says_what_is_missing(tmp_path: Path) -> None:
-    """Without a word on what to install the job ends before it starts, with a sentence."""
-    (line,) = loaded(GITLAB)[".finsight-gate"]["before_script"]
-    done = subprocess.run(
-        ["sh", "-c", line], env={"PATH": "/usr/bin:/bin", "FINSIGHT_INSTALL": ""}, check=False, capture_output=True
-    )
-    assert (done.returncode != 0, b"say in this variable" in done.stderr) == (True, True)
 
 
 @pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)

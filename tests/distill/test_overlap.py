@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from distill.overlap import Index, Reference, grams, normal
+from distill.overlap import Index, Reference
+from finsight_eval.exposing.similar import grams, normal
 
 HEADLINE = "Acme cuts its outlook for 2027"
 LONG = (

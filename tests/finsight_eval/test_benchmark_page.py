@@ -188,7 +188,16 @@ def test_a_public_set_without_its_file_shows_recorded_figures_only(run: Path) ->
     assert "n/a (no model at hand" in text
 
 
-@pytest.mark.parametrize("content", ['{"rows": 3}', "{}", '{"rows": [{"system": "tfidf"}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"run": null, "benchmarks": {}, "rows": 3}',
+        "{}",
+        '{"run": null, "benchmarks": {}, "rows": [{"system": "tfidf"}]}',
+        '{"benchmarks": {}, "rows": []}',
+        '{"run": null, "rows": []}',
+    ],
+)
 def test_another_file_in_place_of_the_reference_figures_is_refused(run: Path, content: str) -> None:
     """The file is what `benchmarks.baselines` writes, or it is named."""
     Path("other.json").write_text(content, encoding="utf-8")

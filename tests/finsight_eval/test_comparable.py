@@ -17,11 +17,19 @@ CARD: dict[str, Any] = {
     "generation": {"until": [], "max_gen_toks": 512, "do_sample": False},
     "task_version": 1.1,
     "chat_template": True,
+    "n_shot": 0,
+    "system_instruction": "none",
     "limit": None,
     "n": 320,
     "n_total": 320,
     "failed": 0,
     "errors": {},
+}
+
+GOOD: dict[str, Any] = {
+    "sets": {"news": {"sha256": {"test": CARD["benchmark"]["sha256"]}}},
+    "rows": 9,
+    "checked": 9,
 }
 
 
@@ -37,7 +45,7 @@ def scores(**changes: Any) -> dict[str, comparable.Score]:
     "changes",
     [
         {},
-        {"task_version": None, "chat_template": None},
+        {"task_version": None, "chat_template": None, "n_shot": None, "system_instruction": None},
         {"chat_template": "9f0e276ab90bb7e2"},
         {"generation": {"do_sample": False, "max_gen_toks": 512, "until": []}},
         {"benchmark": {**CARD["benchmark"], "version": "1.0"}},
@@ -70,6 +78,8 @@ def test_what_is_alike_is_compared(changes: dict[str, Any]) -> None:
             {"generation": {**CARD["generation"], "until": ["\n\n"]}},
             r"generation setting until is \[\] in reference, \['\\n\\n'\] in candidate",
         ),
+        ({"n_shot": 5}, "n shot is 0 in reference, 5 in candidate"),
+        ({"system_instruction": "9f0e"}, "system instruction is none in reference, 9f0e in candidate"),
         ({"chat_template": False}, "chat template is applied in reference, not applied in candidate"),
         ({"n": 20, "limit": 20}, r"candidate: finsight: 20 of 320 items were evaluated \(--limit 20\)"),
         ({"n": 319}, "319 of 320 items were evaluated .a limited run, or samples are missing."),
@@ -112,12 +122,13 @@ def test_another_contract_and_a_missing_task_are_refused() -> None:
         ({"sets": {"news": {"sha256": "b"}}}, "not with news"),
         ({"sets": []}, "no overlap record: key 'sets' is missing"),
         ({}, "no overlap record"),
+        ({"sets": GOOD["sets"], "rows": 0, "checked": 0}, "rows is 0, at least 1 is expected"),
+        ({"sets": GOOD["sets"], "rows": 9}, "checked is None, at least 1"),
     ],
 )
 def test_an_overlap_record_of_another_benchmark_is_none(record: dict[str, Any], said: str) -> None:
     """The record must have looked at the very items that were scored."""
     score = scores()["candidate"]
-    good = {"sets": {"news": {"sha256": {"test": CARD["benchmark"]["sha256"]}}}}
-    comparable.refuse_other_overlap("overlap.json", good, score, ["finsight"])
+    comparable.refuse_other_overlap("overlap.json", GOOD, score, ["finsight"])
     with pytest.raises(InputError, match=said):
         comparable.refuse_other_overlap("overlap.json", record, score, ["finsight"])

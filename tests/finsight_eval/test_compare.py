@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finsight_eval import benchmark, compare, jsonl, manifest, score
+from finsight_eval import benchmark, compare, jsonl, manifest, report, score
 from finsight_eval.comparing import pairwise
 from finsight_eval.comparing.comparison import MAJORITY, comparison_of
 from finsight_eval.comparing.cost import Cost, cost_of, seconds_cell, usd_cell
@@ -199,7 +199,7 @@ def test_settings_of_generation_may_differ_and_are_named(run: Path) -> None:
             row["arguments"]["gen_args_0"]["arg_1"]["max_gen_toks"] = 512
 
     edited(longer)
-    assert compare.main(["nano", "out/elsewhere", "nano:teacher"]) == 0
+    assert report.main(["compare", "nano", "out/elsewhere", "nano:teacher"]) == 0
     text = Path("reports/compare.md").read_text(encoding="utf-8")
     assert "- max_gen_toks: nano 200; elsewhere 512 (`finsight`)" in text
     assert "- do_sample" not in text

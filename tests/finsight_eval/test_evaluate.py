@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from finsight_eval import backend, evaluate, suite
+from finsight_eval import backend, evaluate, journal, jsonl, stage, suite
 from finsight_eval.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,41 @@ def test_the_code_of_ones_own_model_counts() -> None:
     assert [one["model"] for one in settings[:2]] == ["hf", FAST]
     with pytest.raises(InputError, match="cannot be had"):
         evaluate.plan(replace(NANO, model="no.such:Model"), "base", Path("nowhere"))
+
+
+def test_the_weights_of_a_folder_without_a_manifest_count(tmp_path: Path) -> None:
+    """Other weights under the same path mean another stage and another journal, small files and large ones alike."""
+    weights, large = tmp_path / "model.safetensors", tmp_path / "large.safetensors"
+    settings = replace(NANO, base="some/base", adapter=str(tmp_path), model="hf", tasks=("finsight",))
+
+    def names() -> tuple[str, str]:
+        planned = evaluate.plan(settings, "adapter", tmp_path / "run")
+        return str(journal.path_of(planned)), jsonl.dumps(stage.identity(planned))
+
+    seen = []
+    for small, big in ((b"AAAA", b"A" * 1_000_000), (b"BBBB", b"A" * 1_000_000), (b"BBBB", b"A" * 1_000_001)):
+        weights.write_bytes(small)
+        if not large.is_file() or large.stat().st_size != len(big):
+            large.write_bytes(big)
+        assert names() == names()
+        seen.append(names())
+    os.utime(large, ns=(1, 1))
+    seen.append(names())
+    assert [len({pair[place] for pair in seen}) for place in (0, 1)] == [4, 4]
+    assert evaluate.plan(settings, "base", tmp_path / "run").settings["folders"] == {}
+
+
+def test_failures_of_repetitions_are_added_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The same error in two runs is counted in both."""
+    monkeypatch.chdir(ROOT)
+    found = iter([{"timeout": 2, "refused": 1}, {"timeout": 3}, {}])
+    monkeypatch.setattr(evaluate, "run_one", lambda *_: next(found))
+    monkeypatch.setattr(evaluate, "plan", lambda *_: None)
+    arguments = ["--recipe", "nano", "--runs", str(tmp_path), "--model", "base", "--repeat", "3"]
+    assert evaluate.main(arguments) == 1
+    assert capsys.readouterr().err.splitlines()[:2] == ["failed: timeout x 5", "failed: refused x 1"]
 
 
 def test_only_the_sets_of_the_suite_count() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +40,9 @@ def test_rows_are_written_and_read_back(tmp_path: Path) -> None:
         (b'{"a": NaN}\n', r"rows\.jsonl:1: .*NaN is not JSON"),
         (b"[1]\n", r"rows\.jsonl:1: a JSON object is expected"),
         (b'{"a": "\xff"}\n', r"rows\.jsonl: not UTF-8 at byte 7"),
+        (b'{"a": 1e999}\n', r"rows\.jsonl:1: .*1e999 is more than a number holds"),
+        (b'{"a": ' + b"9" * 400 + b"}\n", r"rows\.jsonl:1: .*has 400 digits"),
+        (b'{"a": "\\uD800"}\n', r"rows\.jsonl:1: .*half a surrogate pair"),
         (b"[" * 100_000, r"rows\.jsonl:1: not valid JSON \(nested too deeply\)"),
     ],
 )
@@ -46,6 +52,30 @@ def test_a_broken_line_is_named(tmp_path: Path, content: bytes, said: str) -> No
     path.write_bytes(content)
     with pytest.raises(InputError, match=said):
         list(jsonl.read_lines(path))
+
+
+def test_a_whole_surrogate_pair_is_text() -> None:
+    """Beside half a pair: an escaped emoji, and a backslash before the letter u."""
+    assert jsonl.loads(r'["\ud83d\ude00", "\\ud800"]') == ["\U0001f600", "\\ud800"]
+
+
+@pytest.mark.parametrize(
+    ("foreign", "said"),
+    [
+        ('{"a": {"limit": NaN}}', "a.limit is nan"),
+        ('{"a": [1, -Infinity]}', r"a\[1\] is -inf"),
+        ('{"model": "x\\ud800"}', "model is 'x.*half a surrogate pair"),
+        ('{"a": 1e999}', "a is inf"),
+    ],
+)
+def test_nothing_foreign_is_written_that_cannot_be_read_again(tmp_path: Path, foreign: str, said: str) -> None:
+    """lm-eval's NaN passes when it is read; where it would be written, one line names it, and no file is left."""
+    row = jsonl.loads_foreign(foreign)
+    with pytest.raises(InputError, match=said):
+        jsonl.write(tmp_path / "a.json", row)
+    with pytest.raises(InputError, match=said):
+        jsonl.write_lines(tmp_path / "a.jsonl", [{"whole": 1}, row])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
@@ -138,6 +168,8 @@ class Small:
         ("- a", "a mapping of keys to values is expected"),
         ("name: !!python/object/apply:os.system [ls]", "not valid YAML"),
         ("name: [", "not valid YAML"),
+        ("name: " + "[" * 3000, "not valid YAML: nested too deeply"),
+        ("name: 2022-13-45", "not valid YAML: month must be in"),
     ],
 )
 def test_a_wrong_recipe_lists_its_problems(tmp_path: Path, text: str, said: str) -> None:
@@ -153,12 +185,15 @@ def test_a_recipe_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("name: a\nseed: 1\nrate: 2\nteacher: null\nweights: {x: 1}\ntexts: [b]", encoding="utf-8")
     assert recipe.load(path, Small) == Small("a", 1, 2.0, None, {"x": 1.0}, ("b",))
-    with pytest.raises(InputError, match="no such recipe; there are: r"):
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(InputError, match=r"folder\.yaml: is a folder"):
+        recipe.load(tmp_path / "folder.yaml", Small)
+    with pytest.raises(InputError, match="no such recipe; there are: folder, r"):
         recipe.load(tmp_path / "s.yaml", Small)
 
 
 def test_a_command_ends_in_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    """A user's mistake and a full disk are one line on stderr; a defect of ours keeps its traceback."""
+    """Users' mistakes and files are one line on stderr; a defect of ours keeps its traceback and is never a verdict."""
 
     def fails_with(error: BaseException) -> int:
         def main(argv: object = None) -> int:
@@ -172,8 +207,28 @@ def test_a_command_ends_in_one_line_and_code_2(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "error: x.jsonl:3: bad \\x1b[31m value"
     assert "the disk is full" in lines[1]
-    with pytest.raises(ZeroDivisionError):
-        fails_with(ZeroDivisionError())
+    for error in (
+        IsADirectoryError(21, "Is a directory", "b.json"),
+        NotADirectoryError(20, "Not a directory", "a/x"),
+        OSError(36, "File name too long", "aaa"),
+        ValueError("embedded null byte"),
+    ):
+        assert fails_with(error) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "check the path" in line
+    for defect in (ZeroDivisionError(), ValueError("not of a path")):
+        assert fails_with(defect) == 70
+        assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_went_away_is_no_verdict() -> None:
+    """As in `command | true`: neither 1, the gate's word for regressed, nor a traceback."""
+    code = "from finsight_eval.errors import command\nraise SystemExit(command(lambda argv: print('x' * 10) or 1)())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_words_for_people() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from finsight_eval import benchmark, gate, jsonl, manifest, policy, score
 from finsight_eval.errors import InputError
-from finsight_eval.gating import checks, flips
+from finsight_eval.gating import checks, contest, flips
 from finsight_eval.gating.checks import Ruling
 from finsight_eval.verdicts import read_verdicts
 from tests.finsight_eval.synthetic_run import gold_reply, make_run
@@ -330,6 +330,7 @@ def test_every_shipped_policy_loads(path: Path) -> None:
             "did you mean 'sentiment_f1'",
         ),
         (("risk_accuracy: 0.05", "risk_accuracy: -0.05"), "at least 0 is expected"),
+        (("risk_accuracy: 0.05", "risk_kappa: 0.05"), "counts answers only"),
         (("name: nano", "name: other"), "the file is called 'nano'"),
         (("inconclusive_blocks: true", "inconclusive_blocks: 1"), "bool is expected"),
         (("name: nano", "name: nano\noverlap: non_recorded"), r"did you mean 'not_recorded'\?"),
@@ -349,3 +350,56 @@ def test_a_policy_without_bounds_is_refused(tmp_path: Path) -> None:
     path.write_text("name: nano\ninconclusive_blocks: true\nfloors: {}\ngains: {}\nmargins: {}\n", encoding="utf-8")
     with pytest.raises(InputError, match="both empty"):
         policy.load(path)
+
+
+@pytest.mark.parametrize("bound", [".nan", ".inf", "-.inf", "9" * 400, "-" + "9" * 400])
+def test_a_bound_is_a_number_that_a_figure_can_reach(tmp_path: Path, bound: str) -> None:
+    """NaN holds for nothing and infinity for everything: the policy is refused with the bound and its value."""
+    path = tmp_path / "p.yaml"
+    for key in ("floors", "gains", "margins"):
+        other = "" if key == "floors" else "floors: {finsight/risk_accuracy: 0.5}\n"
+        text = f"name: p\ninconclusive_blocks: true\n{other}{key}: {{finsight/json_parse_rate: {bound}}}\n"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=r"bound of 'finsight/json_parse_rate' is (nan|-?inf)"):
+            policy.load(path)
+
+
+def test_no_crash_is_a_verdict_and_no_verdict_survives_one(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of ours ends with 70, beside 1 for regressed, and leaves no verdict of an earlier day."""
+    set_policy(0.5)
+    assert gate.main(["--recipe", "nano"]) == 0
+    set_policy(0.6)
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(contest, "of_run", broken)
+    monkeypatch.setattr(contest, "of_files", broken)
+    assert gate.main(["--recipe", "nano"]) == 70
+    assert not (run / "gate" / "gate.json").exists()
+    for name in ("gate.json", "junit.xml", "summary.md"):
+        (run / name).write_text("{}", encoding="utf-8")
+    given = ["--policy", "benchmarks/policies/nano.yaml", "--candidate", "out", "--out", str(run)]
+    assert gate.main(given) == 70
+    assert not [path for path in run.iterdir() if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ('{"name": "my-app"}', "is there and no baseline"),
+        ('{"history": null, "tasks": {}}', "history is None, a list is expected"),
+        ('{"history": 5, "tasks": {}}', "history is 5, a list is expected"),
+        ("# Notes", "not valid JSON"),
+    ],
+)
+def test_accept_overwrites_nothing_but_a_baseline(
+    run: Path, there: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of the user's that is no baseline is kept to the last byte."""
+    set_policy(0.5)
+    Path("package.json").write_text(there, encoding="utf-8")
+    given = ["accept", "--policy", "benchmarks/policies/nano.yaml", "--candidate", str(run), "--reason", "x"]
+    assert gate.main([*given, "--baseline", "package.json"]) == 2
+    assert said in capsys.readouterr().err
+    assert Path("package.json").read_text(encoding="utf-8") == there

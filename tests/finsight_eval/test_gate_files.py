@@ -19,6 +19,7 @@ FLOOR = "name: mine\ninconclusive_blocks: true\noverlap: not_recorded\nfloors: {
 MARGIN = f"{FLOOR}margins: {{finsight/sentiment_f1: 0.05}}\n"
 GAIN = f"{FLOOR}gains: {{finsight/sentiment_f1: 0.0}}\n"
 SIZE = 200
+SHARES = {"threshold": 0.6, "highest_share_kept": 0.41}
 
 
 @pytest.fixture
@@ -123,6 +124,18 @@ def asked_otherwise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def told_the_answer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for row in rows:
+        asked = row["arguments"]["gen_args_0"]
+        asked["arg_0"] = f"It is {row['doc']['sentiment']}.\n{asked['arg_0']}"
+    return rows
+
+
+def set_otherwise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows[2]["arguments"]["gen_args_0"]["arg_1"]["temperature"] = 1.7
+    return rows
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -132,6 +145,8 @@ def asked_otherwise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         (answered_by_nobody, "1 items failed (no reply text in the sample x 1)"),
         (of_another_set, "the benchmark says"),
         (asked_otherwise, "another prompt than this version's"),
+        (told_the_answer, "another prompt than this version's"),
+        (set_otherwise, ":3: generation setting temperature is 1.7, on line 1 not set"),
     ],
 )
 def test_samples_that_are_not_whole_or_not_ours_are_refused(
@@ -210,12 +225,14 @@ def test_a_record_of_the_overlap_is_looked_at_wherever_it_is_given(
     """The right record makes the note go; one of another version of the benchmark is refused in either case."""
     samples("out", items, 0.9)
     sha256 = jsonl.read(Path("../sets/news/manifest.json"))["files"]["test.jsonl"]["sha256"]
-    jsonl.write(Path("good.json"), {"sets": {"news": {"sha256": {"test": sha256}}}})
+    jsonl.write(Path("good.json"), {"sets": {"news": {"sha256": {"test": sha256}}}, "rows": 9, "checked": 9, **SHARES})
     jsonl.write(Path("old.json"), {"sets": {"news": {"sha256": {"test": "0" * 64}}}})
     for text in (FLOOR, FLOOR.replace("not_recorded", "required")):
         gate_it = ("--policy", policy(text), "--candidate", "out", "--overlap")
         assert run(*gate_it, "good.json") == 0
-        assert not [note for note in jsonl.read(Path("finsight-gate/gate.json"))["notes"] if "leakage" in note]
+        notes = jsonl.read(Path("finsight-gate/gate.json"))["notes"]
+        assert not [note for note in notes if "leakage" in note]
+        assert any("shares 0.41 of its text with it; 0.60 removes" in note for note in notes)
         assert run(*gate_it, "old.json") == 2
         assert "compared the training data with benchmark news 0000" in capsys.readouterr().err
 
@@ -225,6 +242,7 @@ def test_a_record_of_the_overlap_is_looked_at_wherever_it_is_given(
     [
         (["--candidate", "out"], "--candidate needs a --policy"),
         (["--policy", "ci"], "--policy belongs to --candidate"),
+        (["--recipe", "nano", "--noise", "n.json"], "--noise belongs to --candidate"),
         (["--baseline", "b.json", "--out", "o"], "--baseline, --out belongs to --candidate"),
         (["--recipe", "nano", "--policy", "ci", "--candidate", "out"], "exclude each other"),
         (["accept", "--policy", "ci", "--candidate", "out", "--reason", "x"], "--baseline is missing"),
@@ -237,3 +255,67 @@ def test_flags_that_do_not_belong_together_are_refused(
     """A run or files, never a mixture of the two in silence."""
     assert run(*arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_samples_in_another_order_are_the_same_samples(items: list[Item]) -> None:
+    """The reference is aligned by id, so that the order of its documents does not matter."""
+
+    def turned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**row, "doc_id": number} for number, row in enumerate(reversed(rows))]
+
+    samples("old", items, 0.3), samples("new", items, 0.95)
+    gate_it = ("--policy", policy(GAIN), "--candidate", "new", "--reference", "old", "--out")
+    assert run(*gate_it, "a") == 0
+    rewritten(Path("old"), turned)
+    assert run(*gate_it, "b") == 0
+    assert Path("a/gate.json").read_bytes() == Path("b/gate.json").read_bytes()
+
+
+def taught(*labels: str) -> Any:
+    """Return a change that gives every document these labels of the teacher's; none where there are no labels."""
+    sentiment, risk_level = labels or (None, None)
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in rows:
+            row["doc"] |= {"teacher_sentiment": sentiment, "teacher_risk_level": risk_level}
+        return rows
+
+    return change
+
+
+@pytest.mark.parametrize("as_record", [False, True])
+@pytest.mark.parametrize(
+    ("candidate", "reference", "said"),
+    [
+        (("Neutral", "Low"), ("Neutral", "Low"), None),
+        (("Neutral", "Low"), ("Neutral", "High"), "are Neutral/High in reference, Neutral/Low in the candidate"),
+        (("Neutral", "Low"), (), "are missing in reference"),
+        ((), (), "no teacher's labels in the candidate"),
+    ],
+)
+def test_agreement_is_with_one_teacher(
+    items: list[Item], candidate: Any, reference: Any, said: str | None, as_record: bool
+) -> None:
+    """Both models are held against the same labels, whether they come in samples or in records of replies."""
+    names = ["out", "base"]
+    for name, labels in zip(names, (candidate, reference), strict=True):
+        rewritten(samples(name, items, 0.9), taught(*labels))
+        assert run("record", "--candidate", name, "--out", f"{name}.json") == 0
+    text = policy(f"{FLOOR}gains: {{finsight/teacher_agreement: -0.9}}\n")
+    one, other = [f"{name}.json" for name in names] if as_record else names
+    assert run("--policy", text, "--candidate", one, "--reference", other) == (2 if said else 0)
+    assert said is None or said in jsonl.read(Path("finsight-gate/gate.json"))["error"]
+
+
+def test_labels_that_are_missing_are_noted(items: list[Item]) -> None:
+    """A teacher without an answer is no error, yet nobody can leave labels out unseen."""
+
+    def half(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        taught("Neutral", "Low")(rows[:50])
+        return rows
+
+    rewritten(samples("out", items, 0.9), half)
+    text = policy(FLOOR.replace("json_parse_rate: 0.5", "teacher_agreement: 0.0"))
+    assert run("--policy", text, "--candidate", "out") == 0
+    notes = jsonl.read(Path("finsight-gate/gate.json"))["notes"]
+    assert any("labels for 50 of 200 items" in note for note in notes)

@@ -67,7 +67,7 @@ def test_each_verdict_has_its_element_and_its_count(verdict: Ruling, blocks: boo
 
 def test_bad_input_leaves_all_three_files_and_no_earlier_verdict(tmp_path: Path) -> None:
     """A CI shows an error with the sentence of the terminal; a manifest that vouched for another verdict is gone."""
-    jsonl.write(tmp_path / manifest.NAME, {"outputs": {}})
+    jsonl.write(tmp_path / manifest.NAME, {"stage": "gate", "outputs": {}})
     jsonl.write(tmp_path / "gate.json", {"verdict": "pass"})
     gate_output.write_refusal(tmp_path, "ci", InputError(f"out: {HOSTILE}"))
     assert jsonl.read(tmp_path / "gate.json")["verdict"] == "bad input"
@@ -78,6 +78,17 @@ def test_bad_input_leaves_all_three_files_and_no_earlier_verdict(tmp_path: Path)
     assert page.startswith("## Gate ci\n\n**bad input**: there is no verdict.\n\n")
     assert not any(mark in page for mark in ("<script>", "\x1b", "\u202e", "\n# head", "`x`"))
     assert not (tmp_path / manifest.NAME).exists()
+
+
+@pytest.mark.parametrize("theirs", ['{"precious": 1}', '{"stage": "train"}', "no JSON"])
+def test_a_manifest_of_somebody_else_is_kept(tmp_path: Path, theirs: str) -> None:
+    """Whatever folder --out names: only the verdict's own files are removed from it."""
+    for name in (manifest.NAME, "gate.json", "junit.xml", "summary.md"):
+        (tmp_path / name).write_text(theirs, encoding="utf-8")
+    gate_output.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [manifest.NAME]
+    gate_output.write_refusal(tmp_path, "ci", InputError("x"))
+    assert (tmp_path / manifest.NAME).read_text(encoding="utf-8") == theirs
 
 
 @pytest.fixture

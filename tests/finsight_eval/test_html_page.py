@@ -196,9 +196,9 @@ def test_raw_hostile_markdown_brings_in_no_element(text: str) -> None:
 def test_a_megabyte_is_cut_and_says_so() -> None:
     """A runaway reply costs the page no more than 20,000 characters, and no more than a moment."""
     text = "</script><b>" * 90_000
-    began = time.perf_counter()
+    began = time.process_time()
     page = html_page(run_of([make_item(0, text=text)], lambda _item, _model: text), fenced(text), {})
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     row = check(page)["items"][0]
     assert row["text"].endswith("(cut: 1,080,000 characters in all)")
     assert len(row["answers"][0]["reply"]) < LONGEST + 100
@@ -210,9 +210,9 @@ def test_many_items_are_written_in_time() -> None:
     replies = {item.id: gold_reply(item) for item in made}
     reply: Any = lambda item, _model: replies[item.id]  # noqa: E731
     run = run_of(made, reply)
-    began = time.perf_counter()
+    began = time.process_time()
     page = html_page(run, MARKDOWN, PICTURES)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert len(check(page)["items"]) == 5_000
 
 

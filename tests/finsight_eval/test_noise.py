@@ -116,3 +116,23 @@ def test_runs_of_other_seeds_are_given_as_folders(tmp_path: Path, capsys: pytest
     warm = sample_file(tmp_path / "warm", temperature=0.7, do_sample=True)
     assert noise.main([str(first), str(warm)]) == 2
     assert "noise is between runs made the same way" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ({"chat_template": None, "versions": {"finsight": 1.1}}, "chat template is not applied, in"),
+        ({"chat_template": "x", "versions": {"finsight": 0.9}}, "task version is 0.9, in"),
+        ({"chat_template": "x", "versions": {"finsight": 1.1}}, ""),
+    ],
+)
+def test_runs_under_other_conditions_are_no_repetition(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], results: dict[str, Any], said: str
+) -> None:
+    """A chat template or a task version apart is no noise; both values are named."""
+    like = {"chat_template": "x", "versions": {"finsight": 1.1}}
+    for name, made in (("first", like), ("second", results)):
+        folder = sample_file(tmp_path / name)
+        (folder / "results_2026-11-22T18-15-40.123456.json").write_text(json.dumps(made), encoding="utf-8")
+    assert noise.main([str(tmp_path / "first"), str(tmp_path / "second")]) == (2 if said else 0)
+    assert said in capsys.readouterr().err

@@ -13,7 +13,7 @@ from finsight_eval.parse import Answer
 from finsight_eval.policy import Policy
 from finsight_eval.power import power
 from finsight_eval.records import Item
-from finsight_eval.stats import student
+from finsight_eval.stats import Spread
 from finsight_eval.verdicts import Labels, Verdict
 
 SENTIMENTS = ("Positive", "Neutral", "Negative")
@@ -70,7 +70,7 @@ def test_a_lucky_seed_is_not_called_a_gain(known: bool, least: float, most: floa
         rights = [shared + 0.1 * rng.standard_normal(400) < 0.8 + 0.03 * rng.standard_normal() for _ in range(6)]
         *seeds, other = rights
         best = max(seeds, key=np.sum)
-        spread = student(4) * float(np.std([np.mean(seed) for seed in seeds], ddof=1))
+        spread = Spread(float(np.std([np.mean(seed) for seed in seeds], ddof=1)), 4)
         noise = {"finsight": {"risk_accuracy": spread}} if known else None
         bounds = policy(gains={RISK: 0.0})
         (check,) = checks_of(bounds, {"finsight": model(best)}, {"finsight": model(other)}, None, noise)
@@ -84,7 +84,9 @@ def test_noise_widens_an_interval_and_never_moves_the_figure() -> None:
     before, after = model(rng.random(400) < 0.7), model(rng.random(400) < 0.8)
     plain = difference("risk_accuracy", before, after)
     bounds = policy(gains={RISK: 0.0})
-    (check,) = checks_of(bounds, {"finsight": after}, {"finsight": before}, None, {"finsight": {"risk_accuracy": 0.05}})
+    (check,) = checks_of(
+        bounds, {"finsight": after}, {"finsight": before}, None, {"finsight": {"risk_accuracy": Spread(0.02, 4)}}
+    )
     assert plain.low is not None
     assert check.low is not None
     assert check.value == plain.value

@@ -12,9 +12,10 @@ from finsight_eval.plotting.intervals import standing_of
 from finsight_eval.plotting.training import smoothed
 from finsight_eval.plotting.value import decades
 from finsight_eval.records import PublicItem
-from finsight_eval.reporting.costs import Cost, costs, costs_table, labelling_sentence
+from finsight_eval.reporting.costs import Cost, costs, costs_table, labelling_sentence, training_seconds
 from finsight_eval.reporting.data import Run
 from finsight_eval.reporting.layout import Section, anchor, contents, folded, noted_table
+from finsight_eval.reporting.numbers import p_words
 from finsight_eval.reporting.public_figures import public_table
 from finsight_eval.reporting.reliability import reliability, reliability_sentence, worth
 from finsight_eval.reporting.words import flips_section
@@ -115,6 +116,29 @@ def test_costs_are_those_of_the_manifests(
     """Time per reply made now, price per reply paid for; what no manifest says is unknown, and 0 USD is not unknown."""
     found = {cost.model: cost for cost in costs(costly(**manifests))}[model]
     assert (found.seconds_per_1000(), found.usd_per_1000()) == (seconds, usd)
+
+
+@pytest.mark.parametrize(
+    ("train", "seconds"),
+    [
+        ({"seconds": 243.9, "facts": {"seconds": 223.9}}, 223.9),
+        ({"seconds": 243.9, "facts": {"rows": 1500}}, 243.9),
+        ({"seconds": 243.9}, 243.9),
+        ({"seconds": True, "facts": {"seconds": "long"}}, None),
+        ({}, None),
+    ],
+)
+def test_training_took_its_steps_or_else_its_stage(train: dict[str, Any], seconds: float | None) -> None:
+    """The same time in every page: that of the steps, without loading and saving, where it was recorded."""
+    assert training_seconds(train) == seconds
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.04, "p = 0.040"), (0.001, "p = 0.001"), (0.00099, "p < 0.001"), (1.0, "p = 1.000")]
+)
+def test_a_p_is_worded_alike_on_every_page(p: float, words: str) -> None:
+    """Three decimals, and a bound where they would say nought."""
+    assert p_words(p) == words
 
 
 def test_unknown_costs_say_what_is_missing() -> None:

@@ -94,3 +94,12 @@ def test_the_code_of_a_stage_counts_as_an_input() -> None:
     sources = {path.name for path in manifest._sources("finsight_eval.lenient")}
     assert {"lenient.py", "parse.py", "schema.py", "labels.py"} <= sources
     assert "stage.py" not in sources
+
+
+@pytest.mark.parametrize("recipe", ["", ".", "..", "a/..", "../..", "...", "..yaml"])
+def test_no_recipe_names_the_folder_of_all_runs(recipe: str) -> None:
+    """A run's folder is built anew and removed: a name of dots would reach above it."""
+    for place in (stage.run_folder, lambda folder, name: stage.recipe_path(name, folder)):
+        with pytest.raises(InputError, match=r"--recipe is '.*a name such as nano"):
+            place(Path("runs"), recipe)
+    assert stage.run_folder(Path("runs"), "a/../v1.2.yaml") == Path("runs/v1.2")
