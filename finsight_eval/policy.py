@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from finsight_eval import recipe
-from finsight_eval.errors import InputError, nearest
+from finsight_eval.errors import InputError, nearest, printable
 from finsight_eval.gold import TASKS
 from finsight_eval.metrics import METRICS, OF_ANSWERS
 
@@ -65,6 +65,8 @@ class Policy:
         for key, bound in (*self.floors.items(), *self.gains.items(), *self.margins.items()):
             if not math.isfinite(bound):
                 raise ValueError(f"bound of {key!r} is {bound}, a finite number is expected")
+            if abs(bound) > 1:
+                raise ValueError(f"bound of {key!r} is {bound:g}, a share is expected: 0.95, not 95")
         for key in self.bounds():
             task, _, metric = key.partition("/")
             if metric in OF_ANSWERS and f"{task}/json_parse_rate" not in self.floors:
@@ -91,13 +93,18 @@ def baseline_path(name: str) -> Path:
 
 
 def path_of(policy: str) -> Path:
-    """Return the file of a policy given as a path, or as the name of one that this version ships."""
+    """Return the file of a policy given as a path, or as the name of one at hand; raises InputError listing those."""
     if policy.endswith((".yaml", ".yml")):
         return Path(policy)
     name = f"{policy}.yaml"
     # A checkout has its policies beside the benchmarks; an installed wheel carries those for strangers with the code.
     homes = (FOLDER, Path(__file__).resolve().parents[1] / FOLDER, Path(__file__).parent / "policies")
-    return next((home / name for home in homes if (home / name).is_file()), FOLDER / name)
+    found = next((home / name for home in homes if (home / name).is_file()), None)
+    if found is None:
+        there = sorted({path.stem for home in homes for path in home.glob("*.yaml")})
+        known, asked = ", ".join(there) or "none", f"{printable(policy)!r}{nearest(policy, there)}"
+        raise InputError(f"no policy {asked}; there are: {known}; or give a YAML file by its path")
+    return found
 
 
 def load(path: Path) -> Policy:

@@ -331,6 +331,7 @@ def test_every_shipped_policy_loads(path: Path) -> None:
         ),
         (("risk_accuracy: 0.05", "risk_accuracy: -0.05"), "at least 0 is expected"),
         (("risk_accuracy: 0.05", "risk_kappa: 0.05"), "counts answers only"),
+        (("risk_accuracy: 0.05", "risk_accuracy: 5"), "0.95, not 95"),
         (("name: nano", "name: other"), "the file is called 'nano'"),
         (("inconclusive_blocks: true", "inconclusive_blocks: 1"), "bool is expected"),
         (("name: nano", "name: nano\noverlap: non_recorded"), r"did you mean 'not_recorded'\?"),
