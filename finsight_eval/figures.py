@@ -90,10 +90,8 @@ def differences(names: Sequence[str], first: Sequence[Verdict], second: Sequence
 
     Both lists hold the same items in the same order; raises InputError where they do not.
     """
-    if [v.item.id for v in first] != [v.item.id for v in second]:
-        raise InputError("the two models did not answer the same items; score both on the same benchmark")
     one, other = Columns(first), Columns(second)
-    return {name: _difference(name, one, other) for name in names}
+    return {name: difference_of(name, one, other) for name in names}
 
 
 def difference(name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -> Difference:
@@ -101,7 +99,10 @@ def difference(name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -
     return differences((name,), first, second)[name]
 
 
-def _difference(name: str, one: Columns, other: Columns) -> Difference:
+def difference_of(name: str, one: Columns, other: Columns) -> Difference:
+    """Return the difference of one metric between columns that are kept: a model is held against many."""
+    if [v.item.id for v in one.verdicts] != [v.item.id for v in other.verdicts]:
+        raise InputError("the two models did not answer the same items; score both on the same benchmark")
     metric = METRICS[name]
     if isinstance(metric, Agreement):
         (gold, before), (_, after) = one.labels(name), other.labels(name)

@@ -14,7 +14,8 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final
 
 from finsight_eval import stats
-from finsight_eval.figures import Difference, difference
+from finsight_eval.columns import Columns
+from finsight_eval.figures import Difference, difference_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -54,9 +55,10 @@ def pairs_of(
     answers: Mapping[str, Mapping[str, Sequence[Verdict]]], metrics: Mapping[str, Collection[str]]
 ) -> list[Pair]:
     """Return every pair on every task (task -> model -> verdicts) and metric (task -> names), corrected together."""
+    columns = {task: {name: Columns(found) for name, found in models.items()} for task, models in answers.items()}
     found = [
         _pair(task, metric, first, second, models)
-        for task, models in answers.items()
+        for task, models in columns.items()
         for metric in metrics[task]
         for first, second in combinations(models, 2)
     ]
@@ -65,8 +67,8 @@ def pairs_of(
     return [pair if pair.p is None else replace(pair, adjusted=next(adjusted)) for pair in found]
 
 
-def _pair(task: str, metric: str, first: str, second: str, models: Mapping[str, Sequence[Verdict]]) -> Pair:
-    found = difference(metric, models[first], models[second])
+def _pair(task: str, metric: str, first: str, second: str, models: Mapping[str, Columns]) -> Pair:
+    found = difference_of(metric, models[first], models[second])
     return Pair(task, metric, first, second, found, p_of(found))
 
 

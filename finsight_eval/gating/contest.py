@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import jsonl, policy
-from finsight_eval.errors import InputError, printable
+from finsight_eval.errors import InputError
 from finsight_eval.gating import comparable
+from finsight_eval.gating.alignment import in_order, refuse_other_teacher
 from finsight_eval.gating.checks import checks_of
 from finsight_eval.gating.flips import Flip, flips
 from finsight_eval.gating.noise_record import read_noise, refuse_other_runs, spreads, unstable_ids
@@ -213,22 +214,10 @@ def _beside(found: Contest, bounds: Policy) -> Contest:
         return found
     aligned = {}
     for task in bounds.tasks():
-        by_id = {v.item.id: v for v in found.reference[task]}
-        aligned[task] = [by_id[v.item.id] for v in found.candidate[task]]
+        aligned[task] = in_order(found.reference[task], found.candidate[task])
         if task in taught:
-            _refuse_other_teacher(task, found.reference_name, aligned[task], found.candidate[task])
+            refuse_other_teacher(task, found.reference_name, aligned[task], found.candidate[task])
     return replace(found, reference=aligned)
-
-
-def _refuse_other_teacher(task: str, name: str, first: Sequence[Verdict], second: Sequence[Verdict]) -> None:
-    for one, other in zip(first, second, strict=True):
-        if one.teacher != other.teacher:
-            labels = ["/".join(v.teacher) if v.teacher else "missing" for v in (one, other)]
-            raise InputError(
-                f"{task}: the teacher's labels of {printable(one.item.id, 40)!r} are {printable(labels[0], 60)} in "
-                f"{name}, {printable(labels[1], 60)} in the candidate: scored against another teacher; evaluate both "
-                "with the same one"
-            )
 
 
 def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> dict[str, list[Verdict]]:
@@ -237,8 +226,14 @@ def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> di
         raise InputError(f"{path}: no such baseline; `finsight-gate accept` writes one from a run or from samples")
     accepted = from_record(path, tasks)
     comparable.refuse_unequal({f"baseline {path}": accepted.score, name: found.score}, tasks)
-    by_id = {task: {v.item.id: v for v in accepted.verdicts[task]} for task in tasks}
-    return {task: [replace(by_id[task][v.item.id], teacher=v.teacher) for v in found.candidate[task]] for task in tasks}
+    return {
+        task: [
+            replace(held, teacher=v.teacher)
+            for held, v in zip(in_order(accepted.verdicts[task], candidate), candidate, strict=True)
+        ]
+        for task in tasks
+        for candidate in [found.candidate[task]]
+    }
 
 
 def _scored_verdicts(path: Path) -> dict[str, list[Verdict]]:
