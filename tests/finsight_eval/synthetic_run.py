@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,3 +209,11 @@ def _make_earlier_stages(run: Path) -> None:
     (run / "train" / "adapter").mkdir()
     jsonl.write(run / "train" / "adapter" / "adapter_config.json", {"r": 16})
     seal(run / "train", 101.0, steps=180, loss=0.41)
+
+
+def copied_run(made: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy the project in `made` to `root`, make it the working directory, and return the folder of its run."""
+    shutil.copytree(made, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
+    return root / "runs" / "nano"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finsight_eval import benchmark, benchmark_page, jsonl, manifest, public, score
+from finsight_eval import benchmark_page, jsonl, manifest, public, score
 from finsight_eval.comparing.benchmark_data import has_gold, known_of, read_baselines, read_runs, sets_at_hand
 from finsight_eval.comparing.benchmark_facts import can_show, made
 from finsight_eval.comparing.benchmark_standing import disagreements, hardest_items, judges, slice_table
 from finsight_eval.errors import InputError
-from tests.finsight_eval.synthetic_run import make_run
+from tests.finsight_eval.synthetic_run import copied_run, make_run
 
 if TYPE_CHECKING:
     from finsight_eval.comparing.benchmark_data import Known
@@ -53,12 +53,8 @@ def scored_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(scored_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the scored run, in the working directory; no public set at hand."""
-    root = tmp_path / "project"
-    shutil.copytree(scored_root, root)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
     monkeypatch.delenv(public.VARIABLE, raising=False)
-    return root / "runs" / "nano"
+    return copied_run(scored_root, tmp_path / "project", monkeypatch)
 
 
 def known(task: str = "finsight") -> Known:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finsight_eval import benchmark, compare, jsonl, manifest, report, score
+from finsight_eval import compare, jsonl, manifest, report, score
 from finsight_eval.comparing import pairwise
 from finsight_eval.comparing.comparison import MAJORITY, comparison_of
 from finsight_eval.comparing.cost import Cost, cost_of, seconds_cell, usd_cell
@@ -23,7 +23,15 @@ from finsight_eval.plotting.picture import drawn, file_name, markup
 from finsight_eval.public import PUBLIC, PublicSet
 from finsight_eval.records import PublicItem
 from finsight_eval.verdicts import read_verdicts, verdict_of
-from tests.finsight_eval.synthetic_run import STAMP, gold_reply, make_item, make_run, noisy_reply, write_samples
+from tests.finsight_eval.synthetic_run import (
+    STAMP,
+    copied_run,
+    gold_reply,
+    make_item,
+    make_run,
+    noisy_reply,
+    write_samples,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +58,7 @@ def scored_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(scored_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the scored run, in the working directory."""
-    root = tmp_path / "project"
-    shutil.copytree(scored_root, root)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
-    return root / "runs" / "nano"
+    return copied_run(scored_root, tmp_path / "project", monkeypatch)
 
 
 def accepted(run: Path) -> Path:

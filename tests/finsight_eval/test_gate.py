@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from finsight_eval import benchmark, gate, jsonl, manifest, policy, score
+from finsight_eval import gate, jsonl, manifest, policy, score
 from finsight_eval.errors import InputError
 from finsight_eval.gating import checks, contest, flips
 from finsight_eval.gating.checks import Ruling
 from finsight_eval.verdicts import read_verdicts
-from tests.finsight_eval.synthetic_run import gold_reply, make_run
+from tests.finsight_eval.synthetic_run import copied_run, gold_reply, make_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +42,7 @@ def scored_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(scored_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the scored run, in the working directory."""
-    root = tmp_path / "project"
-    shutil.copytree(scored_root, root)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
-    return root / "runs" / "nano"
+    return copied_run(scored_root, tmp_path / "project", monkeypatch)
 
 
 def set_policy(floor: float, blocks: str = "true") -> None:

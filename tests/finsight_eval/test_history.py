@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from finsight_eval import benchmark, history, jsonl, score
+from finsight_eval import history, jsonl, score
 from finsight_eval.comparing.history_data import History, changed, read_history
 from finsight_eval.comparing.history_page import change_cell, figure_cell
 from finsight_eval.errors import InputError
 from finsight_eval.parse import Answer, render
 from finsight_eval.verdicts import read_verdicts
-from tests.finsight_eval.synthetic_run import make_run
+from tests.finsight_eval.synthetic_run import copied_run, make_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +37,7 @@ def scored_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(scored_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the scored run, in the working directory."""
-    root = tmp_path / "project"
-    shutil.copytree(scored_root, root)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
-    return root / "runs" / "nano"
+    return copied_run(scored_root, tmp_path / "project", monkeypatch)
 
 
 def write_baseline(run: Path, entries: int = 3, recorded: bool = True, model: str = "adapter") -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from finsight_eval import benchmark, gate, jsonl, manifest, report, score
+from finsight_eval import gate, jsonl, manifest, report, score
 from finsight_eval.plotting.training import draw_training
 from finsight_eval.reporting.data import read_run
 from finsight_eval.reporting.sections import page
-from tests.finsight_eval.synthetic_run import make_run, seal
+from tests.finsight_eval.synthetic_run import copied_run, make_run, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,11 +47,7 @@ def judged_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(judged_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the judged run, in the working directory."""
-    root = tmp_path / "project"
-    shutil.copytree(judged_root, root)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(benchmark, "_homes", lambda: [root / "benchmarks"])
-    return root / "runs" / "nano"
+    return copied_run(judged_root, tmp_path / "project", monkeypatch)
 
 
 @pytest.fixture(scope="module")
