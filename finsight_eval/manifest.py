@@ -29,7 +29,7 @@ _OURS: Final = ("finsight_eval", "finsight_train", "distill", "benchmarks")
 _SETTINGS_FOLDERS: Final = {"recipes", "suites", "policies"}
 _LIBRARIES: Final = (
     "torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets", "tokenizers", "lm_eval", "openai",
-    "vllm", "aiohttp", "numpy", "scikit-learn", "jsonschema", "json_repair", "matplotlib",
+    "vllm", "aiohttp", "numpy", "scikit-learn", "json_repair", "matplotlib",
     "pillow", "markdown-it-py",
 )  # fmt: skip
 

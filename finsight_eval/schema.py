@@ -2,16 +2,14 @@
 
 {"entity": "NVIDIA", "sentiment": "Positive", "risk_level": "Low"}
 
-The schema is the authority. `conforms` says the same of an object some fifty times faster, which is what lets a file of
-100,000 replies be scored in seconds; a property test holds the two together.
+The schema is the authority. `conforms` says the same of an object some fifty times faster than the jsonschema library,
+which is what lets a file of 100,000 replies be scored in seconds; a property test holds the two together.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
-
-from jsonschema import Draft202012Validator
 
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 
@@ -30,14 +28,11 @@ ANSWER_SCHEMA: Final[dict[str, Any]] = {
     "additionalProperties": False,
 }
 
-Draft202012Validator.check_schema(ANSWER_SCHEMA)
-VALIDATOR: Final = Draft202012Validator(ANSWER_SCHEMA)
-
 _NOT_BLANK: Final = re.compile(ANSWER_SCHEMA["properties"]["entity"]["pattern"])
 
 
 def conforms(value: dict[str, Any]) -> bool:
-    """Tell whether the schema accepts the JSON object `value`: equal to `VALIDATOR.is_valid(value)`, only faster."""
+    """Tell whether the schema accepts the JSON object `value`: what a validator says, only faster."""
     if len(value) != len(KEYS):
         return False
     entity, sentiment, risk_level = (value.get(key) for key in KEYS)

@@ -18,7 +18,8 @@ from finsight_eval import parse as strict_reading
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.lenient import parse_lenient
 from finsight_eval.parse import CLOSE, OPEN, Answer, Unparsed, parse, render
-from finsight_eval.schema import KEYS, VALIDATOR, conforms
+from finsight_eval.schema import KEYS, conforms
+from tests.finsight_eval.authority import VALIDATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

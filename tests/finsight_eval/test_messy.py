@@ -11,7 +11,7 @@ import pytest
 
 from finsight_eval.lenient import objects_in, parse_lenient
 from finsight_eval.parse import Answer, parse
-from finsight_eval.schema import VALIDATOR
+from tests.finsight_eval.authority import VALIDATOR
 
 DATA = Path(os.environ.get("FINSIGHT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "messy"
 FILES = ("messy.jsonl", "composites.jsonl", "issue_cases.jsonl")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from finsight_eval.lenient import parse_lenient
 from finsight_eval.parse import Answer, Reason, Unparsed, parse, render
-from finsight_eval.schema import VALIDATOR
+from tests.finsight_eval.authority import VALIDATOR
 
 GOOD = '{"entity": "NVIDIA", "sentiment": "Positive", "risk_level": "Low"}'
 THOUGHT = "<thinking>\nGPT-5 -> more computing -> more orders\n</thinking>\n"
