@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from finsight_eval import jsonl
-from finsight_eval.metrics import most_frequent
-from finsight_eval.parse import Answer, render
-from finsight_eval.verdicts import verdict_of
+from finsight_eval.majority import labels_only, majority
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,18 +27,11 @@ class System(Protocol):
     def verdicts(self, items: Sequence[AnyItem]) -> list[Verdict]: ...
 
 
-def _verdict(item: AnyItem, sentiment: str, risk_level: str) -> Verdict:
-    return verdict_of(item, render(Answer("labels only", "labels only", sentiment, risk_level)))
-
-
 class Majority:
     """The most frequent gold label of the set itself: a floor, not a system that anyone could run."""
 
     def verdicts(self, items: Sequence[AnyItem]) -> list[Verdict]:
-        sentiment = most_frequent([item.sentiment for item in items])
-        risks = [item.risk_level for item in items if item.risk_level is not None]
-        risk = most_frequent(risks) if risks else "Low"
-        return [_verdict(item, sentiment, risk) for item in items]
+        return majority(items)
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ class TfIdf:
     def verdicts(self, items: Sequence[AnyItem]) -> list[Verdict]:
         texts = [item.text for item in items]
         said = zip(items, self.sentiment.predict(texts), self.risk_level.predict(texts), strict=True)
-        return [_verdict(item, str(sentiment), str(risk)) for item, sentiment, risk in said]
+        return [labels_only(item, str(sentiment), str(risk)) for item, sentiment, risk in said]
 
 
 def _fitted(texts: Sequence[str], labels: Sequence[str]) -> Any:

@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows = [sft_row(row) for row in chosen]
         jsonl.write_lines(folder / "sft.jsonl", rows)
         jsonl.write(folder / "overlap.json", record)
-        llamafactory.write(folder / "llamafactory", rows, recipe)
+        llamafactory.write(folder / llamafactory.NAME, rows, recipe, plan.folder / llamafactory.NAME)
         accounts, usage = jsonl.read(inputs["accounts"]), jsonl.read(inputs["usage"])
         jsonl.write_text(folder / "card.md", card.text(recipe, chosen, record, accounts, usage))
         gone = f"{len(record['duplicates'])} duplicates, {len(record['removed'])} benchmark overlaps removed"

@@ -3,14 +3,29 @@
     finsight_alpaca.json    {"instruction": "You are a financial ...", "input": "", "output": "<thinking>..."}
     finsight_sharegpt.json  {"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}]}
     dataset_info.json       the registry: which file has which format
-    train.yaml              llamafactory-cli train llamafactory/train.yaml
+    train.yaml              llamafactory-cli train runs/NAME/export/llamafactory/train.yaml
 
-The whole prompt stands in `instruction`: LLaMA-Factory would join an `input` with a line break of its own, and the
-training prefix would no longer be the evaluation prompt.
+LLaMA-Factory 0.9.5 makes the token ids and labels of `finsight_train.rows` of these files, and one token more: the line
+break after <|im_end|>, which it labels. No setting of its takes that token away; the stop token before it is labelled,
+too, so a model trained there stops where ours does. `tests/interop` holds its own loader to this. Decisions:
+
+* The whole prompt stands in `instruction`: an `input` would be joined with a line break, and the training prefix would
+  no longer be the evaluation prompt.
+* `template: qwen` writes Qwen2.5's own default system message, as its tokenizer does. For another base: `template=null`
+  on the command line reads the base's chat template; its name with `_nothink` where that is a reasoning model's, for a
+  reasoning template puts an empty <think> block before our <thinking>.
+* `cutoff_len` never cuts: a row that is too long would lose the prompt's end, turn marker included, and nobody be told.
+  The predecessor's 1,024 is doubled until it holds the longest row's bytes, for a token is at least one byte. Batches
+  are padded to their longest row, so the value itself costs nothing.
+* The adapter goes beside the stages and not below this folder, which is replaced whenever the export is made anew.
+
+Not ours to mend: a news text that holds "{{idx}}" reaches the model as "0", the number of its turn.
 """
 
 from __future__ import annotations
 
+import shlex
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import jsonl
@@ -21,6 +36,7 @@ if TYPE_CHECKING:
 
     from distill.recipe import Recipe
 
+NAME: Final = "llamafactory"
 REGISTRY: Final[dict[str, Any]] = {
     "finsight_alpaca": {
         "file_name": "finsight_alpaca.json",
@@ -33,12 +49,17 @@ REGISTRY: Final[dict[str, Any]] = {
         "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},
     },
 }
+_CUTOFF: Final = 1024
+#: What the chat template adds to prompt and completion: 35 tokens in Qwen2.5's.
+_MARKERS: Final = 64
 
 _TRAIN: Final = """\
-# QLoRA of Qwen2.5-7B-Instruct on the FinSight training set, for LLaMA-Factory 0.9.
+# QLoRA of Qwen2.5-7B-Instruct on the FinSight training set, for LLaMA-Factory 0.9.5.
 # The settings of FinSight-7B-LoRA, with what its script left out: the quantisation that makes it QLoRA.
-# Prerequisite: pip install llamafactory bitsandbytes. Hardware: one GPU with 16 GB or more.
-# Command, from the folder above this file's: llamafactory-cli train llamafactory/train.yaml
+# Prerequisite: an environment of its own with llamafactory==0.9.5 and bitsandbytes.
+# Hardware: one GPU with 16 GB or more.
+# Command, from the folder that the paths below start from; KEY=VALUE after it overrides a line:
+#   llamafactory-cli train {file}
 ### model
 model_name_or_path: Qwen/Qwen2.5-7B-Instruct
 quantization_bit: 4
@@ -56,10 +77,10 @@ lora_rank: 16
 lora_alpha: 32
 
 ### dataset
-dataset_dir: llamafactory
+dataset_dir: {dataset_dir}
 dataset: finsight_sharegpt  # or finsight_alpaca: the same rows
 template: qwen              # no reasoning template: it would put an empty <think> block before our <thinking>
-cutoff_len: 1024
+cutoff_len: {cutoff}            # no row reaches it; batches are padded to their longest row
 
 ### train
 per_device_train_batch_size: 4
@@ -72,7 +93,7 @@ bf16: true
 seed: {seed}
 
 ### output
-output_dir: saves/{name}
+output_dir: {output_dir}
 logging_steps: 5
 plot_loss: true
 save_strategy: epoch
@@ -92,10 +113,35 @@ def sharegpt_row(row: jsonl.Row) -> jsonl.Row:
     return {"conversations": [{"from": who, "value": text} for who, text in turns]}
 
 
-def write(folder: Path, rows: Sequence[jsonl.Row], recipe: Recipe) -> None:
-    """Write the four files below `folder`."""
+def most_tokens(row: jsonl.Row) -> int:
+    """Return a number of tokens that a row cannot exceed: its bytes in the normal form that Qwen's tokenizer reads."""
+    text = row["prompt"][0]["content"] + row["completion"][0]["content"]
+    return len(unicodedata.normalize("NFC", text).encode()) + _MARKERS
+
+
+def cutoff(rows: Sequence[jsonl.Row]) -> int:
+    """Return the cutoff length that cuts no row."""
+    length, longest = _CUTOFF, max(map(most_tokens, rows))
+    while length < longest:
+        length *= 2
+    return length
+
+
+def training_yaml(rows: Sequence[jsonl.Row], recipe: Recipe, home: Path) -> str:
+    """Return train.yaml; `home` is where the files will stand, `export/llamafactory` of the run."""
+    return _TRAIN.format(
+        file=shlex.quote((home / "train.yaml").as_posix()),
+        dataset_dir=jsonl.dumps(home.as_posix()),
+        output_dir=jsonl.dumps((home.parents[1] / NAME).as_posix()),
+        cutoff=cutoff(rows),
+        seed=recipe.seed,
+    )
+
+
+def write(folder: Path, rows: Sequence[jsonl.Row], recipe: Recipe, home: Path) -> None:
+    """Write the four files below `folder`, which will be moved to `home`."""
     for name, form in (("finsight_alpaca.json", alpaca_row), ("finsight_sharegpt.json", sharegpt_row)):
         # One row per line inside the array: JSON for LLaMA-Factory, readable for people.
         jsonl.write_text(folder / name, "[\n" + ",\n".join(jsonl.dumps(form(row)) for row in rows) + "\n]\n")
     jsonl.write(folder / "dataset_info.json", REGISTRY)
-    jsonl.write_text(folder / "train.yaml", _TRAIN.format(seed=recipe.seed, name=recipe.name))
+    jsonl.write_text(folder / "train.yaml", training_yaml(rows, recipe, home))

@@ -11,21 +11,23 @@ It writes benchmarks/baselines/NAME.json, or the file that is named, to be commi
                   "figures": {"finsight/sentiment_f1": {"value": 0.41, "low": 0.36, "high": 0.46, "n": 320}}}]}
 
 The replies are kept, not only the figures: a later parser reads both models' words, and the comparison stays paired.
-The verdict is that of the gate at this moment; whoever accepts a regression says so with the reason.
+The verdict is that of the gate at this moment. What the gate would stop is accepted by an explicit decision only
+(`--despite regressed`), which stays in the history, as does whatever the candidate is exposed as.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from finsight_eval import CONTRACT, jsonl, manifest, policy, stage
-from finsight_eval.errors import InputError, command, printable
+from finsight_eval.errors import InputError, command, printable, program
 from finsight_eval.figures import figure
-from finsight_eval.gating import contest
+from finsight_eval.gating import contest, exposed
 from finsight_eval.gating.arguments import files_of, parser_of
-from finsight_eval.gating.checks import overall
+from finsight_eval.gating.checks import Ruling, stops
 from finsight_eval.gating.comparable import CONDITIONS
 from finsight_eval.gating.recorded import Recorded, replies_of
 
@@ -83,6 +85,19 @@ def history_in(path: Path) -> list[Any]:
     return history
 
 
+def refuse_undecided(verdict: Ruling, exposed_as: Sequence[str], bounds: Policy, despite: str | None) -> None:
+    """Raise InputError unless `despite` names the verdict, where that is one on which the gate stops, and only then."""
+    if despite == (verdict.value if stops(verdict, bounds) else None):
+        return
+    if despite:
+        raise InputError(f"--despite is {despite}, the verdict is {verdict}: there is nothing to be overruled")
+    named = f" ({', '.join(exposed_as)})" if exposed_as else ""
+    raise InputError(
+        f"the gate would stop this candidate: {verdict}{named}; nothing was written. See what `finsight-gate` says of "
+        f"it; to make it the baseline all the same add `--despite {verdict}`, which the history keeps with the reason"
+    )
+
+
 def _run_maker(bounds: Policy, run: Path) -> Maker:
     for model in ("base", "adapter"):
         manifest.verified(run / "score" / model)
@@ -97,8 +112,12 @@ def _files_maker(bounds: Policy, files: Files) -> Maker:
 def main(argv: Sequence[str] | None = None) -> int:
     """Gate a run or samples and make them the baseline; returns the exit code."""
     parser = parser_of("Gate a run or samples and make them the baseline of later ones, with the verdict on record.")
-    parser.prog = "finsight-gate accept"
+    parser.prog = program("accept")
+    blocking = [ruling.value for ruling in Ruling if ruling is not Ruling.PASS]
     parser.add_argument("--reason", required=True, help="why: one sentence for the history")
+    parser.add_argument(
+        "--despite", choices=blocking, help="the verdict that would stop this candidate, to accept it all the same"
+    )
     options = parser.parse_args(argv)
     if not options.reason.strip():
         raise InputError("--reason is blank; say in a sentence why this run is the one to be held against")
@@ -113,12 +132,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         path, make = policy.baseline_path(bounds.name), _run_maker(bounds, stage.run_folder(options.runs, recipe))
     history = history_in(path)
     found = replacing(path, make)
+    verdict, named = found.ruling(bounds, found.checks(bounds)), exposed.names_of(found.exposures)
+    refuse_undecided(verdict, named, bounds, options.despite)
     entry = {
         "date": datetime.now(UTC).date().isoformat(),
         "reason": options.reason.strip(),
-        "verdict": overall(found.checks(bounds)),
+        "verdict": verdict,
+        **({"despite": options.despite} if options.despite else {}),
+        **({"exposed": named} if named else {}),
         "commit": manifest.origin()["git"]["commit"],
     }
     jsonl.write(path, baseline_of(bounds, found, entry, history))
+    if named or options.despite:
+        but = ", ".join(dict.fromkeys([*([options.despite] if options.despite else []), *named]))
+        print(f"[accept] WARNING: this baseline is accepted although: {but}; its history says so", file=sys.stderr)
     print(f"[accept] {bounds.name}: {entry['verdict']}, {len(history) + 1} in its history -> {path}; commit the file")
     return 0

@@ -6,6 +6,9 @@
 
 It writes reports/benchmarks/SET.md for every set of ours, and for public sets of which figures are known, from the
 sets' manifests, the runs at hand and reports/baselines.json. Texts of public sets are never shown.
+
+Without the rows of a public set (FINSIGHT_PUBLIC_DATA) its page could say little: one that is there is kept as it is,
+and the command says so.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from finsight_eval.comparing.benchmark_standing import disagreements, hardest_it
 from finsight_eval.errors import command
 from finsight_eval.gold import gold_of
 from finsight_eval.jsonl import write_text
-from finsight_eval.public import PUBLIC
+from finsight_eval.public import PUBLIC, VARIABLE
 from finsight_eval.reporting.data import TASK_TITLES
 
 if TYPE_CHECKING:
@@ -80,15 +83,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     baselines = read_baselines(options.reports / "baselines.json")
-    names = sets_at_hand(baselines)
+    names, folder = sets_at_hand(baselines), options.reports / FOLDER
     contenders, unread = read_runs(options.runs, [task_of_set(name) for name in names if has_gold(name)])
     for text in unread:
         print(f"[benchmark_page] left out: {text}")
+    kept = [name for name in names if not has_gold(name) and (folder / f"{name}.md").is_file()]
     for name in names:
-        task = task_of_set(name)
-        known = known_of(task, contenders, baselines) if has_gold(name) else recorded_only(task, baselines)
-        write_text(options.reports / FOLDER / f"{name}.md", page(name, known, names))
-    print(f"[benchmark_page] {len(names)} sets, {len(contenders)} models -> {options.reports / FOLDER}/")
+        if name not in kept:
+            task = task_of_set(name)
+            known = known_of(task, contenders, baselines) if has_gold(name) else recorded_only(task, baselines)
+            write_text(folder / f"{name}.md", page(name, known, names))
+    if kept:
+        print(
+            f"[benchmark_page] kept as they are: {', '.join(kept)}; their rows are not at hand, and without them a "
+            f"page loses its models, hardest items and slices: set {VARIABLE} to the folder of the public sets"
+        )
+    print(f"[benchmark_page] {len(names) - len(kept)} sets, {len(contenders)} models -> {folder}/")
     return 0
 
 

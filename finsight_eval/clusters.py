@@ -60,9 +60,16 @@ class Sums:
 
 def sums_of(values: Sequence[float] | Figures, numbers: Numbers) -> Sums:
     """Return the sums of `values`, one per item, by the cluster numbers of the items."""
-    _, places = np.unique(numbers, return_inverse=True)
+    places = _ranks(numbers)
     sums = np.bincount(places, weights=np.asarray(values, dtype=np.float64))
     return Sums(sums.astype(np.float64), np.bincount(places))
+
+
+def _ranks(numbers: Numbers) -> Numbers:
+    """Return the rank of each number among the distinct ones; numbers that only rise need no sorting."""
+    steps = np.diff(numbers, prepend=numbers[:1])
+    ranks: Numbers = np.unique(numbers, return_inverse=True)[1] if (steps < 0).any() else np.cumsum(steps > 0)
+    return ranks
 
 
 @dataclass(frozen=True)
@@ -90,23 +97,36 @@ class Patterns:
         """
         clusters = int(self.times.sum())
         chosen = rng.multinomial(clusters, self.times / clusters, size=draws)
-        resampled: Counts = np.tensordot(chosen, self.counts, axes=1)
-        return resampled
+        kinds = self.counts.reshape(len(self.times), -1)
+        single = kinds.sum(axis=1) == 1  # one item each, no two in one cell: nothing to multiply
+        resampled: Counts = np.tensordot(chosen[:, ~single], kinds[~single], axes=1)
+        resampled[:, kinds[single].argmax(axis=1)] += chosen[:, single]
+        return resampled.reshape(draws, *self.counts.shape[1:])
 
 
 def patterns_of(cells: Numbers, numbers: Numbers, shape: tuple[int, ...]) -> Patterns:
     """Return the patterns of items that fall into the flat `cells` of an array of `shape`, by cluster numbers."""
     size = int(np.prod(shape))
-    order = np.lexsort((cells, numbers))
-    cells, numbers = cells[order], numbers[order]
+    if (np.diff(numbers) < 0).any():
+        order = np.argsort(numbers, kind="stable")
+        cells, numbers = cells[order], numbers[order]
     starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     lengths = np.diff(starts, append=len(numbers))
     kinds, times = [], []
-    for length in np.unique(lengths):
+    for length in np.flatnonzero(np.bincount(lengths)):
         members = cells[starts[lengths == length][:, None] + np.arange(length)]
-        distinct, found = np.unique(members, axis=0, return_counts=True)
+        distinct, found = _distinct(np.sort(members, axis=1), size)
         rows = np.zeros((len(distinct), size), dtype=np.int64)
         np.add.at(rows, (np.arange(len(distinct))[:, None], distinct), 1)
         kinds.append(rows)
         times.append(found)
     return Patterns(np.concatenate(kinds).reshape(-1, *shape), np.concatenate(times))
+
+
+def _distinct(members: Numbers, size: int) -> tuple[Numbers, Numbers]:
+    """Return the distinct rows of `members`, cells below `size`, in order, and how often each occurs."""
+    if members.shape[1] > 1:
+        return np.unique(members, axis=0, return_counts=True)
+    found = np.bincount(members[:, 0], minlength=size)
+    cells = np.flatnonzero(found)
+    return cells[:, None], found[cells]

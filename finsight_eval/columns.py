@@ -18,11 +18,13 @@ from finsight_eval.clusters import cluster_numbers
 from finsight_eval.metrics import METRICS, Agreement, values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from finsight_eval.clusters import Numbers
     from finsight_eval.confusion import Figures
     from finsight_eval.verdicts import Verdict
+
+    Label = Callable[[Verdict], str | None]
 
 
 class Columns:
@@ -31,7 +33,7 @@ class Columns:
     def __init__(self, verdicts: Sequence[Verdict]) -> None:
         self.verdicts = verdicts
         self._values: dict[str, Figures] = {}
-        self._labels: dict[str, tuple[Numbers, Numbers]] = {}
+        self._labels: dict[tuple[Label, tuple[str, ...], int], Numbers] = {}
 
     @cached_property
     def numbers(self) -> Numbers:
@@ -48,10 +50,14 @@ class Columns:
 
     def labels(self, name: str) -> tuple[Numbers, Numbers]:
         """Return the reference label of each verdict (-1: left out) and the one given (the last place: no answer)."""
-        if name not in self._labels:
-            metric = METRICS[name]
-            assert isinstance(metric, Agreement)  # noqa: S101 - the caller has looked
-            gold = confusion.positions([metric.reference(v) for v in self.verdicts], metric.classes, -1)
-            said = confusion.positions([metric.said(v) for v in self.verdicts], metric.classes, len(metric.classes))
-            self._labels[name] = gold, said
-        return self._labels[name]
+        metric = METRICS[name]
+        assert isinstance(metric, Agreement)  # noqa: S101 - the caller has looked
+        missing = len(metric.classes)
+        return self._places(metric.reference, metric.classes, -1), self._places(metric.said, metric.classes, missing)
+
+    def _places(self, label: Label, classes: tuple[str, ...], missing: int) -> Numbers:
+        """Return the place of each verdict's label among `classes`; several metrics are made of the same labels."""
+        key = label, classes, missing
+        if key not in self._labels:
+            self._labels[key] = confusion.positions([label(v) for v in self.verdicts], classes, missing)
+        return self._labels[key]

@@ -20,7 +20,7 @@ from finsight_eval.comparing.data import contender
 from finsight_eval.comparing.items import agreement_shares
 from finsight_eval.comparing.page import page, titled
 from finsight_eval.comparing.rules import common_tasks, with_teacher
-from finsight_eval.errors import InputError, command
+from finsight_eval.errors import InputError, command, program
 from finsight_eval.jsonl import write_text
 from finsight_eval.plotting.picture import dark_of, file_name
 
@@ -79,7 +79,7 @@ def _drawn_costs(found: Comparison, folder: Path) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the comparison of the given models; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="finsight-report compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=program("compare"), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "models",

@@ -11,7 +11,6 @@ a bootstrap: the published figure and its interval come from the same code.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,21 +66,25 @@ def class_figures(counts: Counts) -> tuple[Figures, Figures, Figures]:
     F1 = 2 TP / (gold + predicted), van Rijsbergen 1979: 0 for a class that stands on one side only, NaN on neither.
     """
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    in_gold, in_predicted = counts.sum(axis=-1), counts[..., :-1].sum(axis=-2)
-    return _ratio(hits, in_predicted), _ratio(hits, in_gold), _ratio(2 * hits, in_gold + in_predicted)
+    return _ratio(hits, counts[..., :-1].sum(axis=-2)), _ratio(hits, counts.sum(axis=-1)), _class_f1(counts)
+
+
+def _class_f1(counts: Counts) -> Figures:
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    return _ratio(2 * hits, counts.sum(axis=-1) + counts[..., :-1].sum(axis=-2))
 
 
 def macro_f1(counts: Counts) -> Figures:
     """Return the mean F1 over the classes that occur in gold or predictions, shape (...)."""
-    with warnings.catch_warnings():  # all-NaN draws stay NaN, quietly
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanmean(class_figures(counts)[2], axis=-1))
+    found = _class_f1(counts)
+    known = ~np.isnan(found)
+    return _ratio(np.where(known, found, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
 def weighted_f1(counts: Counts) -> Figures:
     """Return the mean F1 weighted by each class's share of the gold, shape (...)."""
     in_gold = counts.sum(axis=-1)
-    return _ratio(np.nansum(class_figures(counts)[2] * in_gold, axis=-1), in_gold.sum(axis=-1))
+    return _ratio(np.nansum(_class_f1(counts) * in_gold, axis=-1), in_gold.sum(axis=-1))
 
 
 def accuracy(counts: Counts) -> Figures:

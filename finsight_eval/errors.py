@@ -17,16 +17,18 @@ import functools
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 EXIT_BAD_INPUT = 2
 EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 
+#: Our packages, as `python -m` names them.
+OURS = ("finsight_eval", "finsight_train", "distill", "benchmarks")
 _DISK = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -36,6 +38,9 @@ _DISK = {
 
 #: What Python says of a path that no system takes.
 _NUL = "embedded null"
+
+
+V = TypeVar("V")
 
 
 class InputError(Exception):
@@ -54,11 +59,39 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def verb(arguments: Sequence[str], verbs: Mapping[str, V], owner: str) -> V | None:
+    """Return what the first argument stands for, None where it is an option; raises InputError for any other word."""
+    if not arguments or arguments[0].startswith("-"):
+        return None
+    if arguments[0] in verbs:
+        return verbs[arguments[0]]
+    word, known = printable(arguments[0], 40), ", ".join(f"`{owner} {name}`" for name in verbs)
+    raise InputError(
+        f"{owner} {word}: there is no {word!r}{nearest(arguments[0], verbs)}; there are: {known}, and `{owner}` "
+        "with options only (--help lists them)"
+    )
+
+
+def as_typed() -> str | None:
+    """Return "python -m package.verb" for a module run by that, None for a program with a name of its own."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or spec.name.partition(".")[0] not in OURS:
+        return None
+    return f"python -m {spec.name.removesuffix('.__main__')}"
+
+
+def program(verb: str) -> str:
+    """Return how a verb of the running program is typed: "finsight-gate accept"."""
+    return f"{os.path.basename(sys.argv[0])} {verb}"  # noqa: PTH119 - as argparse takes it: `python -m x` is no path
+
+
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
     """Wrap a `main(argv)`: users' mistakes, files and a full disk become one line on stderr and exit code 2."""
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> int:
+        if argv is None and (typed := as_typed()):
+            sys.argv[0] = typed  # argparse shows its last part in usage lines
         try:
             code = main(argv)
             sys.stdout.flush()  # a closed pipe shows here, not after the exit code is settled

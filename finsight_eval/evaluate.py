@@ -26,8 +26,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finsight_eval import backend, benchmark, journal, jsonl, manifest, prompt, repeat, stage, suite
-from finsight_eval.errors import InputError, command
+from finsight_eval import backend, benchmark, journal, jsonl, manifest, prompt, repeat, stage, suite, weights
+from finsight_eval.errors import InputError, command, printable
 from finsight_eval.gold import TASKS
 
 if TYPE_CHECKING:
@@ -119,31 +119,19 @@ def _showcase(model: Any, settings: Suite, generation: Mapping[str, Any]) -> lis
     ]
 
 
-def _inputs(settings: Suite, model: str, run: Path) -> dict[str, Path]:
-    """Return the folders that other stages made: weights that training wrote, and the teacher's answers."""
-    places = {"base": (settings.base, run / "train" / "base")}
-    if model == "adapter":
-        places["adapter"] = (settings.adapter, run / "train" / "adapter")
-    inputs = {}
-    for name, (given, trained) in places.items():
-        path = trained if given == suite.TRAINED else Path(given)
-        if settings.model != suite.ENDPOINT and (given == suite.TRAINED or manifest.home_of(path)):
-            inputs[name] = path
-        elif given == suite.TRAINED:
-            raise InputError(f"{name} is {given!r}; with model {settings.model} it is the endpoint's name of the model")
-    return inputs | ({"teacher": run / "teacher"} if (run / "teacher").is_dir() else {})
+def refuse_loss(settings: Suite, folder: Path) -> None:
+    """Raise InputError where `folder` holds a finished evaluation of tasks that the suite would drop with it."""
+    known = (stage.made_in(folder).get("settings") or {}).get("tasks") or []
+    if lost := [task for task in known if task not in settings.tasks]:
+        raise InputError(
+            f"{folder}: holds a finished evaluation of {_listed(known)}; the suite {settings.name!r} asks for "
+            f"{_listed(settings.tasks)} and would replace it, and {_listed(lost)} would be lost: give the suite a "
+            "name of its own (the file's and `name` alike), add what it lacks, or move that folder away"
+        )
 
 
-def _folders(settings: Suite, model: str, inputs: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """Return what tells the weights of a model folder that no stage of ours wrote: its files as they are now."""
-    given = {"base": settings.base, **({"adapter": settings.adapter} if model == "adapter" else {})}
-    if settings.model == suite.ENDPOINT:
-        return {}
-    return {
-        name: stage.files_in(Path(folder))
-        for name, folder in given.items()
-        if name not in inputs and Path(folder).is_dir()
-    }
+def _listed(tasks: Sequence[Any]) -> str:
+    return printable(", ".join(map(str, tasks)), 300)
 
 
 def plan(settings: Suite, model: str, run: Path, repetition: Repetition | None = None) -> stage.Plan:
@@ -156,7 +144,7 @@ def plan(settings: Suite, model: str, run: Path, repetition: Repetition | None =
     named = {TASKS[task][0] for task in settings.tasks if task in TASKS}
     sources = {f"benchmark_{name}": benchmark.test_file(name) for name in sorted(named)}
     sources |= {f"task_{path.stem}": path for path in sorted(tasks_folder().glob("**/*.yaml"))}
-    inputs = _inputs(settings, model, run)
+    inputs = weights.inputs(settings, model, run)
     return stage.Plan(
         name=f"eval {folder.relative_to(run / 'eval').as_posix()}",
         folder=folder,
@@ -171,7 +159,7 @@ def plan(settings: Suite, model: str, run: Path, repetition: Repetition | None =
             "model_evaluated": model,
             "prompt": prompt.fingerprint(),
             "model_code": backend.code_of(settings.model),
-            "folders": _folders(settings, model, inputs),
+            "folders": weights.folders(settings, model, inputs),
         },
     )
 
@@ -203,6 +191,7 @@ def _say(name: str, text: str) -> None:
 
 def run_one(settings: Suite, why: str, planned: stage.Plan, repetition: Repetition) -> dict[str, int]:
     """Run one evaluation unless it is finished, and return error -> number of requests without a reply."""
+    weights.refuse_untrained(settings, planned.inputs)
     found = planned.folder / manifest.NAME
     if found.is_file() and jsonl.read(found).get("facts", {}).get("failed"):
         found.unlink()  # a stage with failures is never skipped
@@ -227,7 +216,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = replace(settings, model=choice.model)
     run = stage.run_folder(options.runs, options.recipe)
     failures: Counter[str] = Counter()
-    for repetition in repeat.repetitions(settings, options.repeat, options.temperature):
+    repetitions = repeat.repetitions(settings, options.repeat, options.temperature)
+    for repetition in repetitions:
+        refuse_loss(settings, repetition.folder(run, options.model))
+    for repetition in repetitions:
         planned = plan(settings, options.model, run, repetition)
         sized = replace(settings, batch_size=repetition.batch_size)
         failures.update(run_one(sized, choice.why, planned, repetition))

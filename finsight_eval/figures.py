@@ -8,7 +8,7 @@ A figure that cannot be had keeps `value` None and says in `why` what is missing
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -43,7 +43,8 @@ class Figure:
     why: str = ""
 
     def row(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key != "why" or value}
+        found: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+        return found | {"why": self.why} if self.why else found
 
 
 @dataclass(frozen=True, slots=True)

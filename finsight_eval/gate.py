@@ -8,8 +8,11 @@ and against an accepted baseline, item by item, and leaves gate.json, junit.xml 
 
     {"verdict": "regressed", "policy": "ci", "checks": [{"task": "finsight", "metric": "sentiment_f1", ...}], ...}
 
-Exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the policy says that this blocks. Without a verdict
-it ends with 70, a defect of ours, with 130 where it was interrupted, with 141 where nobody reads its output any more.
+A candidate whose answers give it away by name, such as one that labels at random, is "exposed" where the policy lets
+that block, however good its figures are.
+
+Exit code: 0 pass, 1 regressed or exposed, 2 bad input, 3 inconclusive where the policy says that this blocks. Without
+a verdict it ends with 70, a defect of ours, with 130 where it was interrupted, with 141 where nobody reads its output.
 `finsight-gate accept` makes a run or samples the baseline; `finsight-gate record` keeps replies without the benchmark's
 texts.
 """
@@ -22,11 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import accept, jsonl, policy, stage
-from finsight_eval.errors import InputError, command
-from finsight_eval.gating import contest, recorded
+from finsight_eval.errors import InputError, command, verb
+from finsight_eval.gating import contest, exposed, recorded
 from finsight_eval.gating import output as gate_output
 from finsight_eval.gating.arguments import files_of, parser_of
-from finsight_eval.gating.checks import Ruling
+from finsight_eval.gating.checks import Ruling, stops
 from finsight_eval.gating.screen import coloured, verdict_table
 
 if TYPE_CHECKING:
@@ -42,22 +45,22 @@ EXIT_INCONCLUSIVE: Final = 3
 OUT: Final = Path("finsight-gate")
 
 
-def exit_code(verdict: str, inconclusive_blocks: bool) -> int:
+def exit_code(verdict: str, bounds: Policy) -> int:
     """Return the exit code of an overall ruling."""
-    if verdict == Ruling.REGRESSED:
-        return EXIT_REGRESSED
-    return EXIT_INCONCLUSIVE if verdict == Ruling.INCONCLUSIVE and inconclusive_blocks else 0
+    if not stops(verdict, bounds):
+        return 0
+    return EXIT_INCONCLUSIVE if verdict == Ruling.INCONCLUSIVE else EXIT_REGRESSED
 
 
 def _plan(bounds: Policy, run: Path, policy_path: Path, baseline: Path | None) -> stage.Plan:
-    overlap = contest.overlap_of(run, bounds)
     inputs = {"base": run / "score" / "base", "adapter": run / "score" / "adapter"}
-    noise = contest.noise_of(run)
+    optional = {"overlap": contest.overlap_of(run, bounds), "noise": contest.noise_of(run)}
+    inputs |= {name: path for name, path in optional.items() if path and path.is_file()}
     return stage.Plan(
         name="gate",
         folder=run / "gate",
         module="finsight_eval.gate",
-        inputs={**inputs, **({"overlap": overlap} if overlap else {}), **({"noise": noise} if noise.is_file() else {})},
+        inputs=inputs | exposed.sources_of(run),
         sources={"policy": policy_path, **({"baseline": baseline} if baseline else {})},
         settings=asdict(bounds),
     )
@@ -68,7 +71,9 @@ def _write(out: Path, bounds: Policy, found: Contest) -> tuple[Ruling, str]:
     checks = found.checks(bounds)
     verdict = gate_output.write_gate(out, bounds, found, checks)
     counts = [(sum(check.verdict is ruling for check in checks), ruling) for ruling in Ruling]
-    return verdict, f"{verdict}: {', '.join(f'{count} {ruling}' for count, ruling in counts if count)}"
+    counted = [f"{count} {ruling}" for count, ruling in counts if count]
+    counted += [f"exposed: {name}" for name in exposed.names_of(found.exposures)]
+    return verdict, f"{verdict}: {', '.join(counted)}"
 
 
 def gate_run(recipe: str, runs: Path) -> tuple[Path, Policy]:
@@ -121,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exit-zero", action="store_true", help="write the verdict and exit 0 whatever it is")
     parser.add_argument("--out", type=Path, help=f"folder for the files of a gate on samples (default: {OUT})")
     parser.epilog = (
-        "exit code: 0 pass, 1 regressed, 2 bad input, 3 inconclusive where the policy blocks on it;\n"
+        "exit code: 0 pass, 1 regressed or exposed by name, 2 bad input, 3 inconclusive where that blocks;\n"
         "no verdict: 70 a defect of finsight (with a traceback), 130 interrupted, 141 nobody reads the output\n"
         "finsight-gate accept --help: make a run or samples the baseline that later ones are held against\n"
         "finsight-gate record --help: keep replies without the benchmark's texts"
@@ -133,9 +138,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Gate a run or samples, accept a baseline, or record replies; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for name, other in (("accept", accept.main), ("record", recorded.main)):
-        if arguments[:1] == [name]:
-            return other(arguments[1:])
+    if other := verb(arguments, {"accept": accept.main, "record": recorded.main}, "finsight-gate"):
+        return other(arguments[1:])
     options = _parser().parse_args(arguments)
     if files := files_of(options):
         out, bounds = gate_files(options.policy, files, options.out or OUT)
@@ -144,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gate_output.show_on_github(out / "summary.md")
     found = jsonl.read(out / "gate.json")
     print(verdict_table(found, coloured(sys.stdout)), flush=True)
-    return 0 if options.exit_zero else exit_code(found["verdict"], bounds.inconclusive_blocks)
+    return 0 if options.exit_zero else exit_code(found["verdict"], bounds)
 
 
 if __name__ == "__main__":

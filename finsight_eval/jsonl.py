@@ -91,6 +91,15 @@ def loads_foreign(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def foreign_at(text: str, start: int) -> tuple[Any, int]:
+    """Return the JSON value that begins at `start`, with no white space before it, and its end; as `loads_foreign`."""
+    try:
+        value, end = _FOREIGN.raw_decode(text, start)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value, end
+
+
 def dumps(value: Any) -> str:
     """Return `value` as one line of JSON; key order is kept, NaN is refused, so equal values give equal bytes."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))

@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from finsight_eval import CONTRACT, __version__, jsonl
-from finsight_eval.errors import InputError
+from finsight_eval.errors import OURS, InputError
 
 NAME: Final = "manifest.json"
-_OURS: Final = ("finsight_eval", "finsight_train", "distill", "benchmarks")
 #: Folders of settings: the resolved settings are in the manifest already, other recipes do not concern a stage.
 _SETTINGS_FOLDERS: Final = {"recipes", "suites", "policies"}
 _LIBRARIES: Final = (
@@ -92,10 +91,13 @@ def verified(path: Path) -> str:
 
 @cache
 def code_digest(module: str) -> str:
-    """Return a hash over the source of `module`, of all modules of ours that it imports, and of their YAML data."""
+    """Return a hash over the source of `module`, of all modules of ours that it imports, and of their YAML data.
+
+    Names and contents count, not the folders: a checkout and what is installed from it have one digest.
+    """
     digest = hashlib.sha256()
-    for path in sorted(_sources(module)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, data in sorted((path.name, path.read_bytes()) for path in _sources(module)):
+        digest.update(name.encode() + b"\0" + data)
     return digest.hexdigest()
 
 
@@ -132,7 +134,7 @@ def _imports(source: Path, package: str) -> set[str]:
             if node.level:
                 base = ".".join([*package.split(".")[: len(package.split(".")) - node.level + 1], base]).rstrip(".")
             names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.split(".")[0] in _OURS and _is_module(name)}
+    return {name for name in names if name.split(".")[0] in OURS and _is_module(name)}
 
 
 def _is_module(name: str) -> bool:

@@ -191,32 +191,37 @@ def grounded(verdict: Verdict) -> float | None:
     return grounding(said.thinking, verdict.item.text) if isinstance(said, Answer) else None
 
 
+def _gold_sentiment(verdict: Verdict) -> str:
+    return verdict.item.sentiment
+
+
+def _said_sentiment(verdict: Verdict) -> str | None:
+    return sentiment_of(verdict.strict)
+
+
 METRICS: Final[dict[str, Metric]] = {
     # Headline, all strict.
     "json_parse_rate": Rate(lambda v: isinstance(v.strict, Answer)),
-    "sentiment_f1": Agreement(
-        lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict), confusion.macro_f1, _SENTIMENTS
-    ),
+    "sentiment_f1": Agreement(_gold_sentiment, _said_sentiment, confusion.macro_f1, _SENTIMENTS),
     "risk_accuracy": Rate(lambda v: reads_risk(v.strict, v.item)),
     "teacher_agreement": Rate(agrees_with_teacher),
     # Beside them.
     "entity_accuracy": Rate(names_entity),
     "pair_consistency": Paired(labels_right, lambda item: pair_of(item.id)),
-    "thinking_rate": Rate(lambda v: has_thinking(v.reply or "")),
+    # An answer has its thinking block: the strict reading asks for it.
+    "thinking_rate": Rate(lambda v: isinstance(v.strict, Answer) or has_thinking(v.reply or "")),
     "sentiment_accuracy": Rate(lambda v: sentiment_of(v.strict) == v.item.sentiment),
-    "sentiment_weighted_f1": Agreement(
-        lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict), confusion.weighted_f1, _SENTIMENTS
-    ),
+    "sentiment_weighted_f1": Agreement(_gold_sentiment, _said_sentiment, confusion.weighted_f1, _SENTIMENTS),
     # What FinGPT's scorer would show, which takes an unreadable answer for the majority class of the public sets.
     "fingpt_weighted_f1": Agreement(
-        lambda v: v.item.sentiment, lambda v: sentiment_of(v.strict) or "Neutral", confusion.weighted_f1, _SENTIMENTS
+        _gold_sentiment, lambda v: sentiment_of(v.strict) or "Neutral", confusion.weighted_f1, _SENTIMENTS
     ),
     "risk_kappa": Agreement(
         lambda v: v.item.risk_level, lambda v: risk_of(v.strict), confusion.quadratic_kappa, RISK_LEVELS, True
     ),
     "teacher_kappa_sentiment": Agreement(
         lambda v: v.teacher.sentiment if v.teacher else None,
-        lambda v: sentiment_of(v.strict),
+        _said_sentiment,
         confusion.cohen_kappa,
         _SENTIMENTS,
         True,
@@ -225,7 +230,7 @@ METRICS: Final[dict[str, Metric]] = {
     # What the replies would be worth if the contract were forgiven.
     "lenient_parse_rate": Rate(lambda v: isinstance(v.lenient, Answer)),
     "lenient_sentiment_f1": Agreement(
-        lambda v: v.item.sentiment, lambda v: sentiment_of(v.lenient), confusion.macro_f1, _SENTIMENTS
+        _gold_sentiment, lambda v: sentiment_of(v.lenient), confusion.macro_f1, _SENTIMENTS
     ),
     "lenient_risk_accuracy": Rate(lambda v: reads_risk(v.lenient, v.item)),
 }

@@ -152,7 +152,7 @@ def repeated(run: Path, model: str, temperature: float) -> dict[str, Path]:
 def _conditions(folder: Path) -> dict[str, Any]:
     made = jsonl.read(folder / manifest.NAME)
     settings = {key: value for key, value in made["settings"].items() if key not in _VARIED}
-    return {"inputs": made["inputs"], "code": made["code"], "settings": settings}
+    return {"inputs": stage.input_hashes(made), "code": made["code"], "settings": settings}
 
 
 def _plan(run: Path, model: str, temperature: float) -> stage.Plan:

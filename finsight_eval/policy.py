@@ -2,6 +2,7 @@
 
 name: nano
 overlap: required
+exposures: block
 inconclusive_blocks: false
 floors: {finsight_simulated/sentiment_f1: 0.75}
 gains: {finsight_simulated/sentiment_f1: 0.0}
@@ -25,6 +26,8 @@ FOLDER: Final = Path("benchmarks/policies")
 BASELINES: Final = Path("benchmarks/baselines")
 REQUIRED: Final = "required"
 OVERLAP: Final = (REQUIRED, "not_recorded")
+BLOCK: Final = "block"
+EXPOSURES: Final = (BLOCK, "report")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Policy:
         inconclusive_blocks: whether a bound that the interval straddles ends with exit code 3 instead of 0.
         overlap: "required": no verdict without a record of the overlap between training data and benchmark;
             "not_recorded": a verdict that says in words that leakage was not checked.
+        exposures: "block": a model that is gravely exposed by name (finsight_eval.exposing) may not ship, whatever its
+            figures; "report": the verdict is that of the figures, and the exposures stand beside it.
         floors: the least value.
         gains: the paired gain over the reference (the untrained base, or the previous release) that must be exceeded.
         margins: how far the value may fall below an accepted baseline, if there is one.
@@ -43,6 +48,7 @@ class Policy:
     name: str
     inconclusive_blocks: bool
     overlap: str = REQUIRED
+    exposures: str = BLOCK
     floors: dict[str, float] = field(default_factory=dict)
     gains: dict[str, float] = field(default_factory=dict)
     margins: dict[str, float] = field(default_factory=dict)
@@ -52,10 +58,9 @@ class Policy:
             raise ValueError(
                 "floors and gains are both empty: such a gate lets everything pass; set at least one bound"
             )
-        if self.overlap not in OVERLAP:
-            raise ValueError(
-                f"overlap is {self.overlap!r}, not one of {', '.join(OVERLAP)}{nearest(self.overlap, OVERLAP)}"
-            )
+        for key, found, allowed in (("overlap", self.overlap, OVERLAP), ("exposures", self.exposures, EXPOSURES)):
+            if found not in allowed:
+                raise ValueError(f"{key} is {found!r}, not one of {', '.join(allowed)}{nearest(found, allowed)}")
         for key in (*self.floors, *self.gains, *self.margins):
             task, _, metric = key.partition("/")
             if task not in TASKS:

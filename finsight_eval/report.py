@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finsight_eval import compare, manifest, stage, suite
-from finsight_eval.errors import command
+from finsight_eval.errors import command, verb
 from finsight_eval.html.page import html_page, parts_digest
 from finsight_eval.jsonl import write_bytes, write_text
 from finsight_eval.reporting.data import OPTIONAL, REQUIRED, STAGES, read_run
@@ -46,8 +46,8 @@ def _plan(run: Path) -> stage.Plan:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the report of a run, or compare models; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["compare"]:
-        return compare.main(arguments[1:])
+    if other := verb(arguments, {"compare": compare.main}, "finsight-report"):
+        return other(arguments[1:])
     parser = stage.arguments(
         "Write the report of a run: Markdown and pictures, and both as one HTML file.", suite.FOLDER
     )

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from finsight_eval.jsonl import loads_foreign
+from finsight_eval.jsonl import foreign_at, loads_foreign
 from finsight_eval.metrics import METRICS
 
+_HEAD: Final = b'{"doc_id": '
+#: Digits that no number of a document has.
+_LONG: Final = 16
 #: More than any set has; what is beyond is decoded each time, so that memory stays bounded.
 _REMEMBERED: Final = 10_000
 
@@ -65,9 +68,7 @@ class LineReader(Generic[Asked]):
             try:
                 asked = self._asked.get(document)
                 doc = loads_foreign(str(document, "utf-8")) if asked is None else None
-                number = loads_foreign(str(head, "utf-8") + "}").get("doc_id")
-                said = loads_foreign(str(replies, "utf-8"))
-                return Line(number, doc, asked, document, arguments, said, *self._values(recorded))
+                return Line(_number(head), doc, asked, document, arguments, _said(replies), *self._values(recorded))
             except (ValueError, TypeError, AttributeError):
                 pass
         return line_of(loads_foreign(str(line, "utf-8")))
@@ -84,6 +85,24 @@ class LineReader(Generic[Asked]):
                 return values
             self._recorded[kept] = values
         return self._recorded[kept]
+
+
+def _number(head: bytes) -> Any:
+    """Return the document's number in `{"doc_id": 17`, which a line begins with."""
+    digits = head[len(_HEAD) :]
+    if head.startswith(_HEAD) and digits.isdigit() and not digits.startswith(b"0") and len(digits) < _LONG:
+        return int(digits)
+    return loads_foreign(str(head, "utf-8") + "}").get("doc_id")
+
+
+def _said(replies: bytes) -> Any:
+    """Return the replies of a line: one inside two lists, nearly always."""
+    text = str(replies, "utf-8")
+    if text.startswith('[["'):
+        reply, end = foreign_at(text, 2)
+        if text[end:] == "]]":
+            return [[reply]]
+    return loads_foreign(text)
 
 
 def line_of(row: Any) -> Line | None:

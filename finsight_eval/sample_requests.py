@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from finsight_eval.errors import InputError, printable
 from finsight_eval.jsonl import loads_foreign
+from finsight_eval.prompt import prompt_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from finsight_eval.records import AnyItem
 
 
 class Requests:
@@ -32,8 +35,8 @@ class Requests:
         """The settings, {} where no line holds any."""
         return self._first[1] if self._first else {}
 
-    def take(self, number: int, arguments: Any, ours: str, encoded: bytes) -> None:
-        """Look at the request of line `number`; `encoded` is the prompt `ours` as it stands in a file.
+    def take(self, number: int, arguments: Any, item: AnyItem, encoded: bytes) -> None:
+        """Look at the request of line `number`; `encoded` is our prompt for `item` as it stands in a file.
 
         A line whose bytes around the prompt are those of the line before is not decoded.
 
@@ -48,7 +51,7 @@ class Requests:
         decoded = _decoded(arguments)
         if decoded is not None:
             self._settle(number, _argument(decoded, 1))
-        around = _around(_argument(decoded, 0), ours)
+        around = _around(_argument(decoded, 0), prompt_of(item))
         self._around = self._around or around
         self.ours = self.ours and around is not None and around == self._around
         if found:

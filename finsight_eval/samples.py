@@ -12,6 +12,7 @@ teacher keys may be absent. Other versions of lm-eval write the request as a lis
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,7 +21,8 @@ from finsight_eval.errors import InputError, printable
 from finsight_eval.gold import TASKS
 from finsight_eval.jsonl import loads_foreign
 from finsight_eval.lm_results import conditions, read_results, recorded_figures, task_in
-from finsight_eval.records import item_of, kind_of, row_problem
+from finsight_eval.no_samples import mistaken
+from finsight_eval.records import PublicItem, item_of, kind_of, row_problem
 from finsight_eval.sample_lines import Line, LineReader, line_of
 from finsight_eval.sample_requests import Requests
 from finsight_eval.verdicts import TEACHER_KEYS, Verdict, failed_verdict, teacher_of, verdict_of
@@ -82,17 +84,18 @@ def read_samples(path: Path, documents: Documents | None = None) -> Samples:
         if doc_id in read or before != number:
             raise _twice(path, number, doc_id, asked.item.id, read[doc_id][0] if doc_id in read else before)
         read[doc_id] = number, _verdict(asked, _reply(line.replies)), line.recorded
-        requests.take(number, line.arguments, asked.prompt, asked.encoded)
+        requests.take(number, line.arguments, asked.item, asked.encoded)
     if first is None:
         raise InputError(f"{path}: holds no samples; an empty set has no figures")
     ordered = [read[doc_id] for doc_id in sorted(read)]
+    recorded = [values for _, _, values in ordered]
     task, results = task_of(path), read_results(path)
     return Samples(
         task,
         [verdict for _, verdict, _ in ordered],
         prompt.fingerprint() if requests.ours else "other",
         requests.generation,
-        {name: [recorded.get(name) for _, _, recorded in ordered] for name in first.recorded},
+        {name: [values.get(name) for values in recorded] for name in first.recorded},
         recorded_figures(results, task),
         conditions(results, task),
     )
@@ -122,16 +125,19 @@ def _lines(path: Path, reader: LineReader[Asked]) -> Iterator[tuple[int, Line]]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error.reason}); save the file as UTF-8") from None
     except ValueError as error:
-        raise InputError(f"{path}:{number}: not valid JSON ({error}); the file is damaged or cut off") from None
+        raise _refused(path, number, f"not valid JSON ({error}); the file is damaged or cut off") from None
+
+
+def _refused(path: Path, number: int, problem: str) -> InputError:
+    """Return the error for a line that is no sample: a file of another kind shows in its first."""
+    return (mistaken(path) if number == 1 else None) or InputError(f"{path}:{number}: {problem}")
 
 
 def _whole(path: Path, number: int, line: Line | None) -> Line:
     if line is None:
         raise InputError(f"{path}:{number}: a JSON object is expected; score files that lm-eval wrote (--log_samples)")
     if not isinstance(line.doc_id, int | None) or (line.asked is None and not isinstance(line.doc, dict)):
-        raise InputError(
-            f"{path}:{number}: no lm-eval sample: `doc` and `doc_id` are expected; evaluate with --log_samples"
-        )
+        raise _refused(path, number, "no lm-eval sample: `doc` and `doc_id` are expected; evaluate with --log_samples")
     return line
 
 
@@ -142,11 +148,10 @@ def _verdict(asked: Asked, reply: str | None) -> Verdict:
 
 
 class Asked(NamedTuple):
-    """What a document asks: its item, the teacher's labels, our prompt, and that as it stands in a file."""
+    """What a document asks: its item, the teacher's labels, and our prompt as it stands in a file."""
 
     item: AnyItem
     teacher: Labels | None
-    prompt: str
     encoded: bytes
 
 
@@ -159,20 +164,39 @@ class Documents:
     def asked(self, line: Line, where: str) -> Asked:
         """Return what the document of `line` asks; raises InputError, with `where`, for one of no FinSight task."""
         row = {key: value for key, value in line.doc.items() if key not in TEACHER_KEYS}
-        item = _item(row, where)
-        ours = prompt.prompt_of(item)
-        found = Asked(item, teacher_of(line.doc), ours, encode_basestring(ours)[1:-1].encode())
+        item = _item(row, where, plain=bool(line.text) and b"\\u" not in line.text)
+        found = Asked(item, teacher_of(line.doc), encoded_prompt(item))
         self.reader.remember(line, found)
         return found
 
 
-def _item(row: dict[str, Any], where: str) -> AnyItem:
+def encoded_prompt(item: AnyItem) -> bytes:
+    """Return our prompt for `item` as it stands inside a JSON string of a sample file."""
+    before, after = _frame(item.entity if isinstance(item, PublicItem) else None)
+    return before + _encoded(prompt.defused(item.text)) + after
+
+
+@lru_cache(maxsize=64)
+def _frame(entity: str | None) -> tuple[bytes, bytes]:
+    """Return what stands before and after each news text, encoded once for all of them."""
+    before, _, after = prompt.student_prompt("\0", entity).rpartition("\0")
+    return _encoded(before), _encoded(after)
+
+
+def _encoded(text: str) -> bytes:
+    return encode_basestring(text)[1:-1].encode()
+
+
+def _item(row: dict[str, Any], where: str, *, plain: bool) -> AnyItem:
+    """Return the item in `row`; `plain`: read from UTF-8 without an escape that half a surrogate pair could hide in."""
     if problem := row_problem(row, kind_of(row)):
         if not any(key in row for key in _DOCUMENT_KEYS):
             keys = ", ".join(printable(key, 20) for key in list(row)[:5])
             problem = f"has the keys {keys}: this is no sample of a FinSight task"
         raise InputError(f"{where}: doc: {problem}; score samples of the FinSight tasks")
     item = item_of(row)
+    if plain:
+        return item
     try:
         "".join([value for value in row.values() if isinstance(value, str)] + [*item.aliases, *item.features]).encode()
     except UnicodeEncodeError:

@@ -13,10 +13,14 @@ It writes verdicts.jsonl (one line per item: finsight_eval.verdicts) and metrics
 A task's card says how its samples were made; what lm-eval's results file beside them does not say is null
 (finsight_eval.lm_results). Sample files given one by one are also compared with what was recorded when they were made
 (finsight_eval.score_files).
+
+The exit code is 0, 1 where an item of base, adapter or a sample file has no reply, 2 where something cannot be read.
+Items that the teacher never answered are counted in its column only: a provider may refuse some for good.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from finsight_eval.verdicts import Verdict
 
 MODELS: Final = (*suite.MODELS, "teacher")
+#: As for an evaluation in which requests failed: there are figures, and they are not those of all items.
+EXIT_FAILED_ITEMS: Final = 1
 
 
 def task_card(samples: Samples, gold: Gold | None, where: str) -> dict[str, Any]:
@@ -147,8 +153,14 @@ def _headline(runs: Sequence[tuple[Samples, dict[str, Any]]]) -> str:
     return "; ".join(phrases)
 
 
-def score_recipe(recipe: str, runs: Path) -> None:
-    """Score base, adapter and, where its answers are there, the teacher of a recipe's run."""
+def failed_items(failed: int, items: int) -> str:
+    """Return what is said of items without a reply."""
+    return f"{failed:,} of {items:,} items have no reply and count in no figure; evaluate again to ask for them"
+
+
+def score_recipe(recipe: str, runs: Path) -> int:
+    """Score base, adapter and, where its answers are there, the teacher of a recipe's run; returns the exit code."""
+    failed = items = 0
     settings = suite.load(stage.recipe_path(recipe, suite.FOLDER))
     run = stage.run_folder(runs, recipe)
     for model in MODELS:
@@ -157,6 +169,13 @@ def score_recipe(recipe: str, runs: Path) -> None:
             continue
         plan = _model_plan(run, model, settings.tasks)
         stage.run(plan, _builder(plan, model, settings.tasks))
+        if model != "teacher":
+            cards = jsonl.read(plan.folder / "metrics.json")["tasks"].values()
+            failed += sum(card["failed"] for card in cards)
+            items += sum(card["failed"] + card["n"] for card in cards)
+    if failed:
+        print(failed_items(failed, items), file=sys.stderr)
+    return EXIT_FAILED_ITEMS if failed else 0
 
 
 @command
@@ -177,8 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from finsight_eval.score_files import score_files
 
         return score_files(options.samples, options.benchmark, options.out)
-    score_recipe(options.recipe, options.runs)
-    return 0
+    return score_recipe(options.recipe, options.runs)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 Files of different tasks are taken for one run: each is shown with all figures and intervals. Where several files hold
 the same task, each gets one line with its headline figures, and a table at the end sums up the tasks. A file that
-cannot be read is named with the reason; the others are scored all the same, and the exit code is 2.
+cannot be read is named with the reason; the others are scored all the same, and the exit code is 2. It is 1 where items
+have no reply, as it is for the evaluation in which their requests failed: the figures are those of the other items.
 
     {"finsight": {"sentiment_f1": {"recorded": 0.412, "value": 0.431, "changed": 6, "why": "...", "items": [...]}}}
 
@@ -14,6 +15,8 @@ is what `rescored.json` holds (finsight_eval.rescore).
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import statistics
 import sys
 from dataclasses import dataclass
@@ -26,7 +29,14 @@ from finsight_eval.metrics import HEADLINE
 from finsight_eval.records import read_items
 from finsight_eval.rescore import rescored, value_of
 from finsight_eval.samples import Documents, check_gold, read_samples, task_of
-from finsight_eval.score import one_per_task, sample_paths, task_card, write_score
+from finsight_eval.score import (
+    EXIT_FAILED_ITEMS,
+    failed_items,
+    one_per_task,
+    sample_paths,
+    task_card,
+    write_score,
+)
 from finsight_eval.scorecard import scored
 
 if TYPE_CHECKING:
@@ -57,9 +67,22 @@ def score_files(paths: Sequence[Path], benchmark_file: Path | None, out: Path | 
     found = [path for given in paths for path in (sample_paths(given) if given.is_dir() else [given])]
     files = list(dict.fromkeys(found))
     golds = Golds(benchmark_file)
-    if out is not None or len({task_of(path) for path in files}) == len(files):
-        return _score_run(one_per_task(files), golds, out)
-    return _score_many(files, golds)
+    with _no_collection():
+        if out is not None or len({task_of(path) for path in files}) == len(files):
+            return _score_run(one_per_task(files), golds, out)
+        return _score_many(files, golds)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Stop the search for circular garbage: verdicts hold no circles, and all of them would be searched many times."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Golds:
@@ -102,20 +125,23 @@ def _score_run(files: Sequence[Path], golds: Golds, out: Path | None) -> int:
         found = {task: {name: one.row() for name, one in table.items()} for task, table in changes.items()}
         jsonl.write(out / "rescored.json", found)
         print(f"-> {out}/verdicts.jsonl, {out}/metrics.json, {out}/rescored.json")
-    return _ended(errors, len(files))
+    failed, answered = (sum(card[key] for _, card in runs) for key in ("failed", "n"))
+    return _ended(errors, len(files), failed, answered)
 
 
 def _placed(path: Path, error: InputError) -> str:
     return str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
 
 
-def _ended(errors: Sequence[str], files: int) -> int:
-    """Report the files that could not be scored and return the exit code."""
+def _ended(errors: Sequence[str], files: int, failed: int, answered: int) -> int:
+    """Report the files that could not be scored and the items without a reply, and return the exit code."""
     for error in errors:
         print(f"error: {printable(error, 2000)}", file=sys.stderr)
     if errors and files > 1:
         print(f"{len(errors):,} of {files:,} files were not scored: see above", file=sys.stderr)
-    return EXIT_BAD_INPUT if errors else 0
+    if failed:
+        print(failed_items(failed, failed + answered), file=sys.stderr)
+    return EXIT_BAD_INPUT if errors else EXIT_FAILED_ITEMS if failed else 0
 
 
 def _print_card(samples: Samples, card: dict[str, Any], changes: dict[str, Rescored]) -> None:
@@ -157,7 +183,7 @@ def _score_many(files: Sequence[Path], golds: Golds) -> int:
         print(_in_words(line))
     for row in _summary(lines):
         print("  ".join(row))
-    return _ended(errors, len(files))
+    return _ended(errors, len(files), sum(line.failed for line in lines), sum(line.n for line in lines))
 
 
 def _with_progress(files: Sequence[Path]) -> Iterator[Path]:

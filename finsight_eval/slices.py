@@ -5,6 +5,7 @@ groups(verdicts)["lang"]["zh"] -> [Verdict, ...]
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from finsight_eval.figures import figure_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from finsight_eval.clusters import Numbers
     from finsight_eval.columns import Columns
     from finsight_eval.records import AnyItem
     from finsight_eval.verdicts import Verdict
@@ -43,30 +45,30 @@ SLICES: Final[dict[str, Callable[[AnyItem], Sequence[str]]]] = {
 def groups(verdicts: Sequence[Verdict]) -> dict[str, dict[str, list[Verdict]]]:
     """Return slice name -> value -> its verdicts, values in order; an item with two features stands in both."""
     return {
-        name: {value: [verdicts[place] for place in chosen] for value, chosen in values.items()}
-        for name, values in _places(verdicts).items()
+        name: {value: [verdicts[place] for place in chosen] for value, chosen in _places(verdicts, values_of).items()}
+        for name, values_of in SLICES.items()
     }
 
 
-def _places(verdicts: Sequence[Verdict]) -> dict[str, dict[str, list[int]]]:
-    """Return slice name -> value -> the places of its verdicts."""
-    found: dict[str, dict[str, list[int]]] = {name: {} for name in SLICES}
-    for name, values_of in SLICES.items():
-        for place, verdict in enumerate(verdicts):
-            for value in values_of(verdict.item):
-                found[name].setdefault(value, []).append(place)
-    return {name: dict(sorted(values.items())) for name, values in found.items()}
+def _places(verdicts: Sequence[Verdict], values_of: Callable[[AnyItem], Sequence[str]]) -> dict[str, list[int]]:
+    """Return the values of one kind of slice, in order, each with the places of its verdicts."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for place, verdict in enumerate(verdicts):
+        for value in values_of(verdict.item):
+            found[value].append(place)
+    return dict(sorted(found.items()))
 
 
 def slice_figures(columns: Columns) -> dict[str, dict[str, dict[str, Any]]]:
     """Return slice name -> value -> {"n": ..., metric: figure} for JSON."""
     return {
         name: {
-            value: {
-                "n": len(chosen),
-                **{metric: figure_of(metric, columns, np.array(chosen), _DRAWS).row() for metric in METRICS},
-            }
-            for value, chosen in values.items()
+            value: {"n": len(chosen), **_figures(columns, np.array(chosen))}
+            for value, chosen in _places(columns.verdicts, values_of).items()
         }
-        for name, values in _places(columns.verdicts).items()
+        for name, values_of in SLICES.items()
     }
+
+
+def _figures(columns: Columns, places: Numbers) -> dict[str, dict[str, Any]]:
+    return {metric: figure_of(metric, columns, places, _DRAWS).row() for metric in METRICS}

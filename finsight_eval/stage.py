@@ -5,6 +5,9 @@
 
 A stage writes into `<folder>.partial`; the manifest is written there last, and only then does the folder take its
 place. A kill or a full disk at any moment leaves the old folder or none, never a half-written one.
+
+An input is what it is called in the plan and the hash of what it holds. Where it lies is written down and does not
+count: the task YAML of a checkout and its copy in an installed package are the same input.
 """
 
 from __future__ import annotations
@@ -51,7 +54,11 @@ class Plan:
 
 
 def identity(plan: Plan) -> dict[str, Any]:
-    """Return all that decides whether a stage must run again; raises InputError for an input that cannot be trusted."""
+    """Return all that decides whether a stage must run again, and the paths of its inputs, which do not.
+
+    Raises:
+        InputError: an input that is missing or cannot be trusted.
+    """
     inputs = {key: {"path": path.as_posix(), "sha256": manifest.verified(path)} for key, path in plan.inputs.items()}
     for key, path in plan.sources.items():
         if not path.is_file():
@@ -78,15 +85,29 @@ def _state(path: Path) -> str:
 
 def finished(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the manifest of `folder` if it is complete, unharmed and was made from `wanted`; otherwise None."""
-    if not (folder / manifest.NAME).is_file():
+    found = made_in(folder)
+    if not found or _deciding(found) != _deciding(wanted):
         return None
+    return found if manifest.outputs_of(folder) == found.get("outputs") else None
+
+
+def made_in(folder: Path) -> dict[str, Any]:
+    """Return the manifest of `folder`; {} where there is none, or a damaged one."""
     try:
-        found = jsonl.read(folder / manifest.NAME)
-        if any(found.get(key) != value for key, value in wanted.items()):
-            return None
-        return found if manifest.outputs_of(folder) == found.get("outputs") else None
+        return jsonl.read(folder / manifest.NAME) if (folder / manifest.NAME).is_file() else {}
     except InputError:
-        return None
+        return {}
+
+
+def input_hashes(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name -> hash of the inputs in a manifest or an identity, wherever they lay; {} in a damaged one."""
+    inputs = made.get("inputs")
+    rows = inputs.items() if isinstance(inputs, dict) else ()
+    return {name: one.get("sha256") if isinstance(one, dict) else None for name, one in rows}
+
+
+def _deciding(made: Mapping[str, Any]) -> dict[str, Any]:
+    return {"inputs": input_hashes(made)} | {key: made.get(key) for key in ("stage", "contract", "settings", "code")}
 
 
 def run(plan: Plan, build: Callable[[Path], tuple[str, dict[str, Any]]]) -> dict[str, Any]:

@@ -17,15 +17,14 @@ from finsight_eval.comparing.rules import holders, one_teacher
 from finsight_eval.errors import InputError
 from finsight_eval.figures import figure
 from finsight_eval.gold import TASKS, gold_of, is_public
-from finsight_eval.labels import RISK_LEVELS
-from finsight_eval.parse import Answer, render
+from finsight_eval.majority import majority
 from finsight_eval.score import teacher_samples
-from finsight_eval.verdicts import Verdict, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from finsight_eval.comparing.data import Contender
+    from finsight_eval.verdicts import Verdict
 
     Row = dict[str, Any]
 
@@ -113,7 +112,7 @@ def _context(contenders: Sequence[Contender], task: str, names: Sequence[str]) -
     """Return the figures of the systems for orientation: they keep no form of their own, or answer for the set."""
     held = holders(contenders, task)
     labels_only = [name for name in names if name not in _NEEDS_FORM]
-    found = {MAJORITY: _figures(majority(held[0].verdicts[task]), labels_only)}
+    found = {MAJORITY: _figures(majority([v.item for v in held[0].verdicts[task]]), labels_only)}
     taught = _embedded_teacher(task, held[0].card(task)["benchmark"])
     replies = [[v.reply for v in one.verdicts[task]] for one in held]
     if taught and [v.reply for v in taught] not in replies:
@@ -123,14 +122,6 @@ def _context(contenders: Sequence[Contender], task: str, names: Sequence[str]) -
 
 def _figures(verdicts: Sequence[Verdict], names: Sequence[str]) -> dict[str, Row]:
     return {name: figure(name, verdicts).row() for name in names}
-
-
-def majority(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return the verdicts of a system that gives the most frequent gold labels to every item."""
-    risks = [v.item.risk_level for v in verdicts if v.item.risk_level is not None]
-    risk = metrics.most_frequent(risks) if risks else RISK_LEVELS[1]
-    reply = render(Answer("-", "-", metrics.most_frequent([v.item.sentiment for v in verdicts]), risk))
-    return [verdict_of(v.item, reply) for v in verdicts]
 
 
 def _embedded_teacher(task: str, about: Row) -> list[Verdict]:

@@ -19,7 +19,7 @@ from finsight_eval import CONTRACT, jsonl, manifest, prompt
 from finsight_eval.comparing.cost import UNKNOWN, Cost, cost_of
 from finsight_eval.errors import InputError, nearest, printable
 from finsight_eval.gating import comparable
-from finsight_eval.gating.recorded import card_of, counts, recorded
+from finsight_eval.gating.recorded import card_of, counts, from_record
 from finsight_eval.gold import is_public
 from finsight_eval.samples import read_samples, task_of
 from finsight_eval.score import MODELS, one_per_task, sample_files
@@ -144,12 +144,8 @@ def _sampled(source: Path, paths: Sequence[Path], name: str, wanted: Collection[
 
 def _recorded(path: Path, wanted: Collection[str]) -> Contender:
     """Return an accepted baseline, or a record of replies, read by today's parser."""
-    held = jsonl.read(path).get("tasks")
-    if not isinstance(held, dict) or not held:
-        raise InputError(f"{path}: no record of replies: `finsight-gate accept` and `record` write such files")
-    tasks = [task for task in held if not wanted or task in wanted]
-    found = recorded([path], tasks)
-    score = {**found.score, "tasks": {task: found.score["tasks"][task] for task in tasks}}
+    found = from_record(path, wanted)
+    score = {**found.score, "tasks": {task: found.score["tasks"][task] for task in found.verdicts}}
     return replace(_made(f"{path.stem} (accepted)", path.as_posix(), score, found.verdicts), recorded=True)
 
 

@@ -1,6 +1,7 @@
 """The accepted baselines of a recipe over time, as benchmarks/baselines/NAME.json keeps them, and the run at hand.
 
-    {"date": "2026-11-22", "reason": "first release", "verdict": "pass", "commit": "0a1b...", "contract": 1,
+    {"date": "2026-11-22", "reason": "first release", "verdict": "pass", "exposed": ["labels at random"],
+     "commit": "0a1b...", "contract": 1,
      "tasks": {"finsight": {"benchmark": {"set": "news", "sha256": "3f4d..."}, "prompt": "e4fc...", "generation": {}}},
      "figures": {"finsight/sentiment_f1": {"value": 0.41, "low": 0.36, "high": 0.46, "n": 320}}}
 
@@ -105,8 +106,17 @@ def _entry(row: Any, number: int, where: str) -> Entry:
     found = {key: _figure(key, value, where) for key, value in figures.items()}
     commit = row.get("commit")
     conditions = {task: _condition(row, about) for task, about in (row.get("tasks") or {}).items()}
-    words = {key: row[key] for key in _WORDS}
+    words = {key: row[key] for key in _WORDS} | {"verdict": _verdict(row, where)}
     return Entry(str(number), **words, commit=str(commit or ""), figures=found, conditions=conditions)
+
+
+def _verdict(row: Row, where: str) -> str:
+    """Return the verdict, with the decision to accept all the same and what the candidate was exposed as."""
+    exposed = row.get("exposed", [])
+    if not isinstance(exposed, list) or not all(isinstance(name, str) for name in exposed):
+        raise InputError(f"{where}: exposed is {printable(repr(exposed), 60)}, a list of names is expected; restore it")
+    accepted = ["accepted all the same"] if row.get("despite") else []
+    return "; ".join([row["verdict"], *accepted, *(f"exposed: {name}" for name in exposed)])
 
 
 def _figure(key: str, value: Any, where: str) -> Row:

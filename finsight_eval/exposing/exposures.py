@@ -10,8 +10,8 @@ needs no test, being a plain fact of the run, has no p.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import stats
 from finsight_eval.clusters import cluster_of
@@ -28,14 +28,15 @@ from finsight_eval.exposing.habits import habits
 from finsight_eval.exposing.memorised import memorised
 from finsight_eval.exposing.shortcuts import pairs, shortcuts
 from finsight_eval.exposing.similar import resembling
+from finsight_eval.figures import differences, figure
+from finsight_eval.majority import majority_floors
 from finsight_eval.reporting.data import title_of
-from finsight_eval.reporting.numbers import p_words
-from finsight_eval.reporting.tables import not_above_floor
+from finsight_eval.reporting.numbers import number, odds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from finsight_eval.reporting.data import Run
+    from finsight_eval.exposing.subject import Examined
     from finsight_eval.verdicts import Verdict
 
 #: Below this a model recites its training set; the predecessor's loss was 0.00 from step 15 on.
@@ -43,6 +44,7 @@ LEAST_LOSS: Final = 0.02
 #: The overlap threshold of our recipes, for a run without an overlap record.
 _THRESHOLD: Final = 0.6
 _ORDER: Final = list(FAMILIES)
+DECISIVE: Final = ("sentiment_f1", "risk_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,17 @@ class Exposure:
     p: float | None
     grave: bool
 
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
     def text(self) -> str:
         """Return the exposure as one paragraph of Markdown."""
         sentence = self.sentence[0].upper() + self.sentence[1:]
-        chance = "" if self.p is None else f" ({p_words(self.p)})"
+        chance = "" if self.p is None else f" (A model without this fault looks so {odds(self.p)}.)"
         return f"**{self.name[0].upper()}{self.name[1:]}.** {sentence}{chance}"
 
 
-def exposures(run: Run) -> list[Exposure]:
+def exposures(run: Examined) -> list[Exposure]:
     """Return what the adapter's answers give away, the grave ones first."""
     tested = [one for one in _examined(run) if isinstance(one, Candidate)]
     corrected = stats.holm([one.p for one in tested])
@@ -74,18 +79,20 @@ def exposures(run: Run) -> list[Exposure]:
     return sorted([*_facts(run), *found], key=lambda one: (not one.grave, _ORDER.index(family_of(one.name))))
 
 
-def not_found(run: Run) -> str:
+def not_found(run: Examined) -> str:
     """Return the sentence on what was looked for by name and not found."""
     tested = [one for one in _examined(run) if isinstance(one, Candidate)]
     named = {family_of(one.name) for one in exposures(run)}
     clean = [name for name in _ORDER if name not in named and name in {family_of(one.name) for one in tested}]
+    if not clean:
+        return "Nothing further could be looked for by name: too few answers, or all that was looked for was found."
     return (
         f"Looked for by name and not found: {', '.join(clean)} ({len(tested)} tests, corrected together by Holm's "
         f"method, level {LEVEL:.0%})."
     )
 
 
-def unchecked(run: Run) -> list[str]:
+def unchecked(run: Examined) -> list[str]:
     """Return what could not be looked for, and why."""
     found = [one.why for one in _examined(run) if isinstance(one, Unchecked)]
     if run.trained is None:
@@ -93,7 +100,7 @@ def unchecked(run: Run) -> list[str]:
     return found
 
 
-def _examined(run: Run) -> list[Candidate | Unchecked]:
+def _examined(run: Examined) -> list[Candidate | Unchecked]:
     alike = _alike(run)
     found: list[Candidate | Unchecked] = []
     for task, verdicts in run.verdicts["adapter"].items():
@@ -114,14 +121,15 @@ def _alone(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return list(first.values())
 
 
-def _alike(run: Run) -> frozenset[str]:
+def _alike(run: Examined) -> frozenset[str]:
     """Return the texts of the items that resemble a training text, by the threshold of the run's overlap record."""
     texts = dict.fromkeys(v.item.text for verdicts in run.verdicts["adapter"].values() for v in verdicts)
-    threshold = float((run.overlap or {}).get("threshold", _THRESHOLD))
+    recorded = number((run.overlap or {}).get("threshold"))
+    threshold = _THRESHOLD if recorded is None else recorded
     return resembling(tuple(texts), tuple(row.text for row in run.trained or ()), threshold)
 
 
-def _facts(run: Run) -> Iterator[Exposure]:
+def _facts(run: Examined) -> Iterator[Exposure]:
     """Yield what is exposed by a plain fact: benchmark items among the training rows, a loss of nought for nothing."""
     alike = _alike(run)
     for task, verdicts in run.verdicts["adapter"].items():
@@ -131,7 +139,7 @@ def _facts(run: Run) -> Iterator[Exposure]:
                 "or nearly: find out how these rows came in, and take them out."
             )
             yield Exposure(LEAKED, task, sentence, None, grave=False)
-    if run.losses and run.losses[-1]["loss"] < LEAST_LOSS and not any(_gained(run, task) for task in run.tasks()):
+    if run.losses and run.losses[-1]["loss"] < LEAST_LOSS and not _gained_anywhere(run):
         sentence = (
             f"the training loss ended at {run.losses[-1]['loss']:.4f}, and on no held-out set is sentiment or risk "
             "level better than both the base's and one label for all. Train for fewer epochs, on more and other rows."
@@ -139,10 +147,15 @@ def _facts(run: Run) -> Iterator[Exposure]:
         yield Exposure(MEMORISED, "", sentence, None, grave=True)
 
 
-def _gained(run: Run, task: str) -> bool:
-    """Tell whether a decisive figure lies above the base's and above that of one label for all."""
-    for metric in {"sentiment_f1", "risk_accuracy"}.difference(not_above_floor(run, task)):
-        found = run.difference(task, metric)
-        if found is not None and found.low is not None and found.low > 0:
-            return True
-    return False
+def _gained_anywhere(run: Examined) -> bool:
+    """Tell whether a decisive figure lies above the base's and above that of one label for all, on any task."""
+    base = run.verdicts.get("base", {})
+    return any(_gained(base.get(task, []), verdicts) for task, verdicts in run.verdicts["adapter"].items() if verdicts)
+
+
+def _gained(before: Sequence[Verdict], after: Sequence[Verdict]) -> bool:
+    if [v.item.id for v in before] != [v.item.id for v in after]:
+        return False
+    floors = majority_floors(after)
+    above = [name for name in DECISIVE if name in floors and (figure(name, after).low or 0.0) > floors[name]]
+    return any((found.low or 0.0) > 0 for found in differences(above, before, after).values())

@@ -38,9 +38,10 @@ MARGIN: Final = "change from baseline"
 
 
 class Ruling(StrEnum):
-    """What a check found, the gravest first."""
+    """What a check found, or the gate as a whole, the gravest first; EXPOSED is said of the whole only."""
 
     REGRESSED = "regressed"
+    EXPOSED = "exposed"
     INCONCLUSIVE = "inconclusive"
     PASS = "pass"  # noqa: S105 - a verdict, not a password
 
@@ -86,10 +87,17 @@ def ruling(low: float, high: float, bound: float, null: float, above: bool) -> R
     return Ruling.REGRESSED if high < null or (high == null == bound and above) else Ruling.INCONCLUSIVE
 
 
-def overall(checks: Sequence[Check]) -> Ruling:
-    """Return the gravest ruling."""
-    found = {check.verdict for check in checks}
+def overall(checks: Sequence[Check], *, exposed: bool = False) -> Ruling:
+    """Return the gravest ruling; `exposed`: the candidate is exposed by name, and the policy lets that block."""
+    found = {check.verdict for check in checks} | ({Ruling.EXPOSED} if exposed else set())
     return next(verdict for verdict in Ruling if verdict in found)
+
+
+def stops(verdict: str, policy: Policy) -> bool:
+    """Tell whether a gate ends with another exit code than 0 on this verdict."""
+    if verdict == Ruling.INCONCLUSIVE:
+        return policy.inconclusive_blocks
+    return verdict != Ruling.PASS
 
 
 def checks_of(

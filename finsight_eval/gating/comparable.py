@@ -31,8 +31,9 @@ def refuse_unequal(scores: Mapping[str, Score], tasks: Sequence[str]) -> None:
             if task not in score["tasks"]:
                 there = ", ".join(printable(found, 60) for found in score["tasks"]) or "none"
                 raise InputError(
-                    f"{name}: no figures for task {task}, which the policy speaks of; there are: {there}; "
-                    "evaluate that task too, and keep the file names that lm-eval gave"
+                    f"{name}: no figures for task {task}, which is asked for (by a bound of the policy, or with "
+                    f"--tasks); there are: {there}; evaluate that task too, and keep the file names that lm-eval gave; "
+                    "or ask for what was evaluated, in a policy of your own whose keys are TASK/METRIC of those tasks"
                 )
             _refuse_incomplete(f"{name}: {task}", score["tasks"][task])
     (first, reference), *others = scores.items()

@@ -10,16 +10,28 @@ nothing is judged that should not be compared.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from finsight_eval import jsonl, policy
 from finsight_eval.errors import InputError
+from finsight_eval.exposing.exposures import exposures
+from finsight_eval.exposing.subject import Subject
 from finsight_eval.gating import comparable
 from finsight_eval.gating.alignment import in_order, refuse_other_teacher
-from finsight_eval.gating.checks import checks_of
+from finsight_eval.gating.checks import checks_of, overall
+from finsight_eval.gating.exposed import grave, subject_of
 from finsight_eval.gating.flips import Flip, flips
 from finsight_eval.gating.noise_record import read_noise, refuse_other_runs, spreads, unstable_ids
-from finsight_eval.gating.recorded import from_record, recorded
+from finsight_eval.gating.notes import (
+    LEAKAGE,
+    NO_BASELINE,
+    noise_notes,
+    overlap_notes,
+    teacher_notes,
+    unknown_conditions,
+)
+from finsight_eval.gating.recorded import Recorded, from_record, recorded
 from finsight_eval.scorecard import scored
 from finsight_eval.verdicts import Verdict, read_verdicts
 
@@ -27,22 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from finsight_eval.gating.checks import Check
+    from finsight_eval.exposing.exposures import Exposure
+    from finsight_eval.gating.checks import Check, Ruling
     from finsight_eval.gating.noise_record import NoiseRecord
     from finsight_eval.policy import Policy
 
     Tasks = Mapping[str, list[Verdict]]
 
-LEAKAGE: Final = (
-    "leakage was not checked: nobody has compared the training data of this model with the benchmark, and a model that "
-    "has seen its items looks better than it is"
-)
 _WITHOUT: Final = "a policy with `overlap: not_recorded` does without, and its verdict says so"
-NO_NOISE: Final = (
-    "no noise record: how far the figures move from run to run was not measured, the intervals cover the choice of "
-    "items only"
-)
-NO_BASELINE: Final = "no accepted baseline was given: the margins of the policy were not checked"
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Contest:
         reference_name: what the reference is called on the page.
         notes: what the verdict does not cover, in words.
         noise: task -> how far its figures move from run to run, and the items that flip by themselves.
+        scores: name -> conditions of all who are compared, the candidate among them.
+        subject: the candidate as the exposures see it.
     """
 
     score: comparable.Score
@@ -75,6 +81,17 @@ class Contest:
     baseline_path: Path | None = None
     notes: tuple[str, ...] = field(default=())
     noise: Mapping[str, NoiseRecord] = field(default_factory=dict)
+    scores: Mapping[str, comparable.Score] = field(default_factory=dict)
+    subject: Subject = field(default_factory=lambda: Subject({}))
+
+    @cached_property
+    def exposures(self) -> list[Exposure]:
+        """What the candidate's answers give away, the grave ones first."""
+        return exposures(self.subject)
+
+    def ruling(self, bounds: Policy, checks: Sequence[Check]) -> Ruling:
+        """Return the verdict on all: what the `checks` found, and whether an exposure blocks."""
+        return overall(checks, exposed=bounds.exposures == policy.BLOCK and bool(grave(self.exposures)))
 
     def against(self) -> str | None:
         """Return whom the flips are listed against, None where there is nobody."""
@@ -101,7 +118,10 @@ def of_run(bounds: Policy, run: Path, baseline: Path | None) -> Contest:
     comparable.refuse_unequal(scores, bounds.tasks())
     verdicts = {model: _scored_verdicts(run / "score" / model / "verdicts.jsonl") for model in scores}
     overlap = overlap_of(run, bounds)
-    found = Contest(scores["adapter"], verdicts["adapter"], verdicts["base"], None, "base")
+    subject = subject_of(run, verdicts)
+    found = Contest(
+        scores["adapter"], verdicts["adapter"], verdicts["base"], None, "base", scores=scores, subject=subject
+    )
     found = replace(
         found, noise=read_noise(path, found.score, bounds.tasks()) if (path := noise_of(run)).is_file() else {}
     )
@@ -131,7 +151,8 @@ def of_files(bounds: Policy, files: Files) -> Contest:
         reference = recorded(files.reference, tasks)
         scores, verdicts = {"reference": reference.score, **scores}, reference.verdicts
     comparable.refuse_unequal(scores, tasks)
-    found = Contest(candidate.score, candidate.verdicts, verdicts, None, "reference")
+    subject = Subject({"adapter": candidate.verdicts, "base": verdicts or {}})
+    found = Contest(candidate.score, candidate.verdicts, verdicts, None, "reference", scores=scores, subject=subject)
     found = replace(found, noise=read_noise(files.noise, found.score, tasks) if files.noise else {})
     return _noted(_beside(found, bounds), "candidate", bounds, files.overlap, files.baseline)
 
@@ -155,44 +176,30 @@ def _there(overlap: Path) -> Path:
 
 def _noted(found: Contest, name: str, bounds: Policy, overlap: Path | None, baseline: Path | None) -> Contest:
     """Return the contest with its baseline, after a look at the overlap record, and with what is missing in words."""
-    notes: list[str] = []
+    tasks, scores, held = bounds.tasks(), found.scores, None
+    notes = _leakage(found, bounds, overlap) + noise_notes(found.noise, tasks)
+    notes += teacher_notes(sorted(_taught(bounds)), found.candidate)
+    if baseline:
+        accepted = _accepted(baseline, found, name, tasks)
+        scores, held = {**scores, f"baseline {baseline}": accepted.score}, accepted.verdicts
+    elif bounds.margins:
+        notes.append(NO_BASELINE)
+    notes += unknown_conditions(scores, tasks)
+    return replace(found, baseline=held, baseline_path=baseline, scores=scores, notes=tuple(notes))
+
+
+def _leakage(found: Contest, bounds: Policy, overlap: Path | None) -> list[str]:
+    """Return what is to be said on leakage; raises InputError where the policy asks for a record and there is none."""
     if overlap:
         record = jsonl.read(_there(overlap))
         comparable.refuse_other_overlap(str(overlap), record, found.score, bounds.tasks())
-        notes += _overlap_notes(record)
-    elif bounds.overlap == policy.REQUIRED:
+        return overlap_notes(record)
+    if bounds.overlap == policy.REQUIRED:
         raise InputError(
             f"policy {bounds.name} requires a record of the overlap between training data and benchmark: give it with "
             f"--overlap; {_WITHOUT}"
         )
-    else:
-        notes.append(LEAKAGE)
-    if not found.noise:
-        notes.append(NO_NOISE)
-    elif without := [task for task in bounds.tasks() if task not in found.noise]:
-        notes += [
-            f"the noise record does not cover {task}: its intervals cover the choice of items only" for task in without
-        ]
-    for task in sorted(_taught(bounds)):
-        labels = sum(v.teacher is not None for v in found.candidate[task])
-        if labels < len(found.candidate[task]):
-            notes.append(
-                f"{task}: the candidate brings teacher's labels for {labels} of {len(found.candidate[task])} items: "
-                "its agreement with the teacher is that on these"
-            )
-    if baseline is None and bounds.margins:
-        notes.append(NO_BASELINE)
-    accepted = _accepted(baseline, found, name, bounds.tasks()) if baseline else None
-    return replace(found, baseline=accepted, baseline_path=baseline, notes=tuple(notes))
-
-
-def _overlap_notes(record: Mapping[str, Any]) -> list[str]:
-    kept, threshold = record.get("highest_share_kept"), record.get("threshold")
-    if not all(isinstance(share, int | float) for share in (kept, threshold)):
-        return []
-    return [
-        f"the training row most like a benchmark item shares {kept:.2f} of its text with it; {threshold:.2f} removes"
-    ]
+    return [LEAKAGE]
 
 
 def _taught(bounds: Policy) -> set[str]:
@@ -220,13 +227,13 @@ def _beside(found: Contest, bounds: Policy) -> Contest:
     return replace(found, reference=aligned)
 
 
-def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> dict[str, list[Verdict]]:
-    """Return the baseline's verdicts on the candidate's items, in the same order and beside the same teacher."""
+def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> Recorded:
+    """Return the baseline on the candidate's items, in the same order and beside the same teacher."""
     if not path.is_file():
         raise InputError(f"{path}: no such baseline; `finsight-gate accept` writes one from a run or from samples")
     accepted = from_record(path, tasks)
     comparable.refuse_unequal({f"baseline {path}": accepted.score, name: found.score}, tasks)
-    return {
+    verdicts = {
         task: [
             replace(held, teacher=v.teacher)
             for held, v in zip(in_order(accepted.verdicts[task], candidate), candidate, strict=True)
@@ -234,6 +241,7 @@ def _accepted(path: Path, found: Contest, name: str, tasks: Sequence[str]) -> di
         for task in tasks
         for candidate in [found.candidate[task]]
     }
+    return replace(accepted, verdicts=verdicts)
 
 
 def _scored_verdicts(path: Path) -> dict[str, list[Verdict]]:

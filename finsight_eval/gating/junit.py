@@ -8,7 +8,7 @@ XML 1.0 has no way to write a control character, not even as a reference: whatev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
 from finsight_eval.escape import visible
@@ -20,8 +20,20 @@ if TYPE_CHECKING:
 _LONGEST: Final = 2_000
 
 
-def junit(name: str, checks: Sequence[Check], inconclusive_blocks: bool) -> str:
-    """Return the report: a failure for each regression, and for what is inconclusive where that blocks, else a skip."""
+class Case(NamedTuple):
+    """Something else than a check that did not go well."""
+
+    group: str
+    name: str
+    message: str
+    fails: bool
+
+
+def junit(name: str, checks: Sequence[Check], inconclusive_blocks: bool, others: Sequence[Case] = ()) -> str:
+    """Return the report: a failure for each regression, and for what is inconclusive where that blocks, else a skip.
+
+    Each of `others` is a failure or a skip of its own.
+    """
     failing = {Ruling.REGRESSED, Ruling.INCONCLUSIVE} if inconclusive_blocks else {Ruling.REGRESSED}
     cases = []
     for check in checks:
@@ -29,6 +41,9 @@ def junit(name: str, checks: Sequence[Check], inconclusive_blocks: bool) -> str:
         if check.verdict is not Ruling.PASS:
             _outcome(case, "failure" if check.verdict in failing else "skipped", sentence(check))
         cases.append(case)
+    for other in others:
+        cases.append(_case(other.group, other.name))
+        _outcome(cases[-1], "failure" if other.fails else "skipped", other.message)
     return _report(name, cases)
 
 

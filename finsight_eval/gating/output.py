@@ -1,6 +1,7 @@
 """What a gate leaves behind: gate.json, junit.xml and summary.md in a folder, and its page on GitHub's job summary.
 
-    {"verdict": "regressed", "policy": "ci", "notes": ["leakage was not checked: ..."], "checks": [...], "flips": ...}
+    {"verdict": "regressed", "policy": "ci", "notes": ["leakage was not checked: ..."], "checks": [...],
+     "exposures": [{"name": "labels at random", "task": "finsight", "grave": true, ...}], "flips": ...}
     {"verdict": "bad input", "policy": "ci", "error": "out: 2 samples of ..."}
 
 A gate that cannot judge leaves the same three files, so that the page of a CI says why; no earlier verdict stays.
@@ -14,17 +15,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from finsight_eval import CONTRACT, jsonl, manifest
+from finsight_eval import CONTRACT, jsonl, manifest, policy
 from finsight_eval.errors import InputError, printable
-from finsight_eval.gating.checks import Ruling, overall
+from finsight_eval.exposing.exposures import not_found
+from finsight_eval.gating.exposed import grave
 from finsight_eval.gating.flips import flips_page
-from finsight_eval.gating.junit import junit, refusal
-from finsight_eval.gating.page import refusal_page, summary
+from finsight_eval.gating.junit import Case, junit, refusal
+from finsight_eval.gating.page import exposed_page, refusal_page, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from finsight_eval.gating.checks import Check
+    from finsight_eval.gating.checks import Check, Ruling
     from finsight_eval.gating.contest import Contest
     from finsight_eval.policy import Policy
 
@@ -41,20 +43,25 @@ def write_gate(out: Path, bounds: Policy, contest: Contest, checks: Sequence[Che
     """Write gate.json, junit.xml and summary.md below `out` and return the overall ruling."""
     if not checks:
         raise InputError(f"policy {bounds.name} asks for nothing that can be checked here; set a floor")
-    verdict, rows = overall(checks), [check.row() for check in checks]
+    verdict, rows = contest.ruling(bounds, checks), [check.row() for check in checks]
+    exposed, blocking = grave(contest.exposures), bounds.exposures == policy.BLOCK
     against, flipped = contest.against(), contest.flips(bounds)
     about: dict[str, Any] = {
         "verdict": verdict,
         "policy": bounds.name,
         "contract": CONTRACT,
         "inconclusive_blocks": bounds.inconclusive_blocks,
+        "exposures_block": blocking,
         "baseline": contest.baseline_path.as_posix() if contest.baseline_path else None,
         "notes": list(contest.notes),
     }
-    jsonl.write(out / "gate.json", {**about, "checks": rows, "flips": {"against": against, "tasks": flipped}})
-    jsonl.write_text(out / "junit.xml", junit(bounds.name, checks, bounds.inconclusive_blocks))
+    found = {"checks": rows, "exposures": [one.row() for one in contest.exposures]}
+    jsonl.write(out / "gate.json", {**about, **found, "flips": {"against": against, "tasks": flipped}})
+    accused = [Case(one.task or "finsight_gate", f"exposed: {one.name}", one.sentence, blocking) for one in exposed]
+    jsonl.write_text(out / "junit.xml", junit(bounds.name, checks, bounds.inconclusive_blocks, accused))
     flips_part = f"\n{flips_page(flipped, against, SHOWN)}\n" if against else ""
-    jsonl.write_text(out / "summary.md", f"{summary(bounds.name, rows, verdict, contest.notes)}{flips_part}")
+    said = exposed_page([one.text() for one in exposed], not_found(contest.subject), blocking=blocking)
+    jsonl.write_text(out / "summary.md", f"{summary(bounds.name, rows, verdict, contest.notes, said)}{flips_part}")
     return verdict
 
 

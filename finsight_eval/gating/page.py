@@ -16,19 +16,34 @@ if TYPE_CHECKING:
 
 #: Characters of a sentence on the page.
 _LONGEST: Final = 2_000
+_BLOCKED: Final = "Exposed by name (the policy does not let this ship):"
+_REPORTED: Final = "Exposed by name (the policy only reports this: the figures decide the verdict):"
 _MEANING: Final = {
     "pass": "**pass**: every bound is met with the whole 95 % interval on the right side.",
     "regressed": "**regressed**: at least one figure is below its bound, or below the accepted baseline and not within "
     "the margin, with the whole 95 % interval, also after Holm's correction for the number of checks.",
+    "exposed": "**exposed**: no check has regressed, but the answers give the candidate away by name, and the policy "
+    "does not let such a model ship.",
     "inconclusive": "**inconclusive**: at least one bound is neither met nor missed beyond chance; this set is too "
     "small to decide.",
 }
 
 
-def summary(name: str, checks: Sequence[dict[str, Any]], verdict: str, notes: Sequence[str]) -> str:
-    """Return the job summary of a gate: its verdict in words, what it does not cover, and the table of its checks."""
+def summary(name: str, checks: Sequence[dict[str, Any]], verdict: str, notes: Sequence[str], exposed: str) -> str:
+    """Return the job summary of a gate: its verdict in words, what it does not cover, and the table of its checks.
+
+    `exposed` is what `exposed_page` says.
+    """
+    but = " **But it is exposed by name**, which this policy only reports." if exposed.startswith(_REPORTED) else ""
     uncovered = "".join(f"> **Note:** {inline(note, _LONGEST)}.\n\n" for note in notes)
-    return f"## Gate {inline(name)}\n\n{_MEANING[verdict]}\n\n{uncovered}{checks_table(checks)}\n"
+    return f"## Gate {inline(name)}\n\n{_MEANING[verdict]}{but}\n\n{exposed}\n\n{uncovered}{checks_table(checks)}\n"
+
+
+def exposed_page(texts: Sequence[str], clean: str, *, blocking: bool) -> str:
+    """Return what the candidate is exposed as, each a paragraph, and what was looked for and not found."""
+    if not texts:
+        return clean
+    return "\n".join([_BLOCKED if blocking else _REPORTED, "", *(f"- {text}" for text in texts), f"\n{clean}"])
 
 
 def refusal_page(name: str, message: str) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finsight_eval import CONTRACT, benchmark, jsonl, prompt
-from finsight_eval.errors import InputError, command, printable
+from finsight_eval.errors import InputError, command, printable, program
 from finsight_eval.gating import comparable
 from finsight_eval.gold import TASKS, gold_of
 from finsight_eval.parse import Failed
@@ -29,7 +29,7 @@ from finsight_eval.scorecard import scored
 from finsight_eval.verdicts import Labels, Verdict, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from finsight_eval.samples import Samples
 
@@ -99,7 +99,10 @@ def counts(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def _files(path: Path) -> list[Path]:
     if path.suffix == ".json":
-        raise InputError(f"{path}: a record of replies stands alone; give it by itself, or sample files only")
+        raise InputError(
+            f"{path}: a record of replies holds all tasks of one model and is not mixed with other files; give it "
+            "alone, or make one record of everything: `finsight-gate record --candidate SAMPLES ... --out FILE`"
+        )
     if not path.exists():
         raise InputError(f"{path}: not there; give lm-eval's --output_path or a samples_*.jsonl (--log_samples)")
     return sample_files(path) if path.is_dir() else [path]
@@ -109,14 +112,20 @@ def _score(cards: Mapping[str, Any]) -> comparable.Score:
     return {"contract": CONTRACT, "prompt": prompt.fingerprint(), "tasks": dict(cards)}
 
 
-def from_record(path: Path, tasks: Sequence[str]) -> Recorded:
-    """Return what a record of replies or a baseline holds on `tasks`; raises InputError where it is neither."""
+def from_record(path: Path, tasks: Collection[str]) -> Recorded:
+    """Return what a record of replies or a baseline holds on `tasks`, empty: on all; raises InputError for neither.
+
+    Its cards name the tasks that were not asked for, and say nothing of them.
+    """
     entries = jsonl.read(path).get("tasks")
-    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-        raise InputError(f"{path}: no record of replies: `finsight-gate record` and `accept` write such files")
+    if not isinstance(entries, dict) or not entries or not all(isinstance(one, dict) for one in entries.values()):
+        raise InputError(
+            f"{path}: no record of replies: `finsight-gate record` and `accept` write such files; for what lm-eval "
+            "wrote give its folder, or samples_*.jsonl"
+        )
     cards: dict[str, Any] = {task: {} for task in entries}
     verdicts: dict[str, list[Verdict]] = {}
-    for task in [task for task in tasks if task in entries]:
+    for task in [task for task in tasks or entries if task in entries]:
         verdicts[task], cards[task] = _read_replies(entries[task], task, f"{path}: {task}")
     return Recorded(_score(cards), verdicts)
 
@@ -160,7 +169,7 @@ def _teacher(entry: Mapping[str, Any], set_name: str, where: str) -> dict[str, L
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the record of replies of a whole run; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="finsight-gate record", description="Keep what a model said, without the benchmark's texts: fit to commit."
+        prog=program("record"), description="Keep what a model said, without the benchmark's texts: fit to commit."
     )
     parser.add_argument("--candidate", nargs="+", type=Path, required=True, help="lm-eval's output folder or samples")
     parser.add_argument(
@@ -168,6 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     options = parser.parse_args(argv)
+    if kept := [path for path in options.candidate if path.suffix == ".json"]:
+        raise InputError(f"{kept[0]}: a record is made from samples; give lm-eval's output folder, or samples_*.jsonl")
     there = {task_of(file) for path in options.candidate for file in _files(path)}
     tasks = options.tasks or [task for task in TASKS if task in there]
     if not tasks:

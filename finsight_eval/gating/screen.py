@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from finsight_eval.jsonl import Row
 
-_COLOURS: Final = {"pass": "32", "inconclusive": "33", "regressed": "31"}
+#: Characters of a note.
+_NOTE: Final = 400
+_COLOURS: Final = {"pass": "32", "inconclusive": "33", "regressed": "31", "exposed": "31"}
 
 
 def coloured(stream: TextIO) -> bool:
@@ -34,8 +36,15 @@ def verdict_table(gate: Row, colours: bool) -> str:
     for row in rows:
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append("  " + "   ".join([_painted(padded[0], row[0], colours), *padded[1:]]).rstrip())
-    lines += [f"  note: {printable(note)}" for note in gate["notes"]]
-    return "\n".join([*lines, f"  verdict: {_painted(gate['verdict'], gate['verdict'], colours)}"])
+    exposed = [f"{printable(one['name'])}, {_where(one)}" for one in gate["exposures"] if one["grave"]]
+    lines += [f"  {_painted('exposed', 'exposed', colours)}: {text}" for text in dict.fromkeys(exposed)]
+    lines += [f"  note: {printable(note, _NOTE)}" for note in gate["notes"]]
+    but = ", but exposed by name" if exposed and gate["verdict"] != "exposed" else ""
+    return "\n".join([*lines, f"  verdict: {_painted(gate['verdict'], gate['verdict'], colours)}{but}"])
+
+
+def _where(exposure: Row) -> str:
+    return f"on {printable(exposure['task'])}" if exposure["task"] else "in training"
 
 
 def _painted(text: str, verdict: str, colours: bool) -> str:

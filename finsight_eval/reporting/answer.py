@@ -8,6 +8,8 @@ difference lies on one side of nought. What is gravely wrong with the adapter's 
 comes before any gain:
 
     - **Labels at random.** On Hand-written news, sentiment comes in good form but agrees with gold no more often ...
+
+Such an adapter is never told that it may ship, whether the policy blocks on it or only reports it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from finsight_eval.reporting.data import TASK_TITLES
 from finsight_eval.reporting.tables import not_above_floor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from finsight_eval.figures import Difference
     from finsight_eval.reporting.data import Run
 
@@ -90,7 +94,8 @@ def answer(run: Run) -> str:
     for task in run.tasks():
         first = _task_sentence(run, task, found[task]) if task in found else _missing_sentence(task)
         lines.append(" ".join(filter(None, ["-", first, _form_sentence(run, task), _floor_sentence(run, task)])))
-    head = f"{verdict_sentence(changes, above_floor=above_floor)} {ship_sentence(run.gate)}"
+    named = list(dict.fromkeys(one.name for one in exposures(run) if one.grave))
+    head = f"{verdict_sentence(changes, above_floor=above_floor)} {ship_sentence(run.gate, named)}"
     return "\n\n".join(filter(None, [head, "\n".join(exposed(run)), "\n".join(lines)]))
 
 
@@ -153,9 +158,11 @@ def _floor_sentence(run: Run, task: str) -> str:
     return f"The adapter's {' and '.join(names)} there {verb} not shown to beat always giving the majority label."
 
 
-def ship_sentence(gate: dict[str, Any]) -> str:
-    """Return what the gate's verdict means for shipping."""
+def ship_sentence(gate: dict[str, Any], exposed_as: Sequence[str] = ()) -> str:
+    """Return what the gate's verdict means for shipping; nobody who is exposed by name is told that he may."""
     policy, total = f"policy `{gate['policy']}`", len(gate["checks"])
+    if gate["verdict"] != "regressed" and exposed_as:
+        return _exposed_sentence(gate, policy, exposed_as)
     if gate["verdict"] == "pass":
         return f"**It may ship:** all {total} checks of {policy} passed."
     named = [
@@ -167,3 +174,12 @@ def ship_sentence(gate: dict[str, Any]) -> str:
         return f"**It may not ship:** {len(named)} of {total} checks of {policy} failed ({'; '.join(named)})."
     so = "does not let that ship" if gate["inconclusive_blocks"] else "lets that ship, unproven"
     return f"**Not proven:** {len(named)} of {total} checks are inconclusive ({'; '.join(named)}); {policy} {so}."
+
+
+def _exposed_sentence(gate: dict[str, Any], policy: str, names: Sequence[str]) -> str:
+    """Say what stands against shipping beside the figures: faults found by name, which the lines below explain."""
+    passed, total = sum(check["verdict"] == "pass" for check in gate["checks"]), len(gate["checks"])
+    found = f"{passed} of {total} checks of {policy} passed, but the adapter is exposed by name: {', '.join(names)}"
+    if gate["verdict"] == "exposed":
+        return f"**It may not ship:** {found}; the policy does not let such a model ship."
+    return f"**Not fit to ship as it stands:** {found}; the policy reports that and does not block on it."

@@ -61,6 +61,11 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def odds(p: float) -> str:
+    """Return a p in words: "less than once in 1,000 times", "about once in 25 times"."""
+    return "less than once in 1,000 times" if p < 0.001 else f"about once in {round(1 / p)} times"
+
+
 def plain(value: Any) -> str:
     """Return a JSON value of a manifest in words: {"accepted": 180, "rejected": 20} -> "accepted 180, rejected 20"."""
     if isinstance(value, dict):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from finsight_eval.majority import majority_floors
 from finsight_eval.plotting.picture import drawn, file_name
 from finsight_eval.reporting.costs import costs, label
 from finsight_eval.reporting.data import MODELS, TASK_TITLES
 from finsight_eval.reporting.reliability import reliability
-from finsight_eval.reporting.tables import LEAST_SLICE, METRIC_TITLES, glance, majority_floors, plain_heading
+from finsight_eval.reporting.tables import LEAST_SLICE, METRIC_TITLES, glance, plain_heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from finsight_eval.majority import majority_floors
 from finsight_eval.public import PUBLIC
 from finsight_eval.reporting.data import MODELS
 from finsight_eval.reporting.numbers import shown
 from finsight_eval.reporting.published import Measured, published_table
-from finsight_eval.reporting.tables import majority_floors
 
 if TYPE_CHECKING:
     from finsight_eval.reporting.data import Run

@@ -40,7 +40,12 @@ Figures are strict (a reply that breaks the form counts as wrong everywhere) unl
 hold 95 % intervals: Wilson's for rates, the bootstrap for F1 and kappa, items that belong together (a pair, the \
 entities of one text) drawn together; they are not adjusted for the number of figures. Differences are paired, item by \
 item. n is that of the heading unless a cell says otherwise. Macro F1 is the mean over the classes, weighted F1 weighs \
-them by share; FinGPT's scorer takes an unreadable answer for neutral."""
+them by share; FinGPT's scorer takes an unreadable answer for neutral. Kappa is agreement beyond chance: 0 is what \
+chance gives, 1 is always right. There are two: where a model is exposed by name it is Cohen's, for which every wrong \
+label is as wrong as any other; the figure `risk_kappa` is the quadratic one, for which High in place of Low is four \
+times as wrong as a neighbouring level. So the two differ on the same answers: errors that are near misses raise the \
+quadratic one, errors from end to end lower it. "p" is how often chance alone would show as large a difference: p < \
+0.001 is less than once in 1,000 times."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval import metrics
 from finsight_eval.escape import inline, table
+from finsight_eval.majority import majority_floors
 from finsight_eval.public import PUBLIC
 from finsight_eval.reporting.data import COMPARED, MODELS, TASK_TITLES, title_of
 from finsight_eval.reporting.layout import noted_table
 from finsight_eval.reporting.numbers import plain, rate_cell, shown, shown_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from finsight_eval.reporting.data import Run
-    from finsight_eval.verdicts import Verdict
 
 #: A slice of fewer items says too little to be printed.
 LEAST_SLICE: Final = 10
@@ -105,21 +103,6 @@ def not_above_floor(run: Run, task: str) -> list[str]:
     floors = majority_floors(run.verdicts["adapter"][task])
     decisive = [name for name in ("sentiment_f1", "risk_accuracy") if name in floors]
     return [name for name in decisive if (found[name]["low"] or 0.0) <= floors[name]]
-
-
-def majority_floors(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Return what always giving the most frequent gold label would score: the least that a useful model exceeds."""
-    if not verdicts:
-        return {}
-    sentiments = [v.item.sentiment for v in verdicts]
-    risks = [v.item.risk_level for v in verdicts if v.item.risk_level is not None]
-    same = [metrics.most_frequent(sentiments)] * len(sentiments)
-    risk = {"risk_accuracy": metrics.accuracy(risks, [metrics.most_frequent(risks)] * len(risks))} if risks else {}
-    return risk | {
-        "sentiment_f1": metrics.macro_f1(sentiments, same),
-        "sentiment_accuracy": metrics.accuracy(sentiments, same),
-        "sentiment_weighted_f1": metrics.weighted_f1(sentiments, same),
-    }
 
 
 def reasons_table(run: Run) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from benchmarks.counts import counts_of
 from benchmarks.readme_table import BASELINES, SPREAD, renewed, spread_table
 from benchmarks.simple_systems import Majority, TfIdf
 from finsight_eval import benchmark, jsonl
+from finsight_eval.clusters import cluster_of
 from finsight_eval.errors import InputError
 from finsight_eval.figures import figure
+from finsight_eval.gold import TASKS, gold_of, is_public
 from finsight_eval.records import Item, PublicItem
 from tests.finsight_eval.synthetic_run import gold_reply, sample_row, write_samples
 
@@ -25,6 +28,17 @@ def test_the_readmes_spread_is_todays() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     spread = {folder.name: counts_of(sets.read_set(folder)[0]) for folder in sets.folders([], ROOT / "benchmarks")}
     assert renewed(readme, SPREAD, spread_table(spread)) == readme
+
+
+def test_the_readmes_task_table_counts_what_the_tasks_ask() -> None:
+    """Every task of ours has a row, whose count is that of the items which it hands to a model: those of `test`."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(finsight\w*)` \| (\d+) \| (.*) \|$", readme, flags=re.MULTILINE)
+    own = {task: len(gold_of(task).items) for task in TASKS if not is_public(task)}
+    assert {task: int(items) for task, items, _ in rows} == own
+    pairs = {cluster_of(item) for item in gold_of("finsight_counterfactual").items}
+    (said,) = [words for task, _, words in rows if task == "finsight_counterfactual"]
+    assert said.startswith(f"{len(pairs)} minimal pairs")
 
 
 def test_the_readmes_figures_are_those_of_the_committed_file() -> None:

@@ -168,12 +168,9 @@ def test_llamafactory_files_hold_the_same_rows(house: House) -> None:
     train = yaml.safe_load((folder / "train.yaml").read_text())
     assert train["dataset"] in registry
     assert (train["quantization_bit"], train["quantization_type"], train["double_quantization"]) == (4, "nf4", True)
-    assert (train["lora_rank"], train["lora_alpha"], train["cutoff_len"], train["learning_rate"]) == (
-        16,
-        32,
-        1024,
-        2e-4,
-    )
+    assert (train["lora_rank"], train["lora_alpha"], train["learning_rate"]) == (16, 32, 2e-4)
+    assert train["dataset_dir"] == folder.as_posix()
+    assert train["output_dir"] == (house.run / "llamafactory").as_posix()
     assert registry == llamafactory.REGISTRY
 
 

@@ -184,6 +184,24 @@ def test_a_public_set_without_its_file_shows_recorded_figures_only(run: Path) ->
     assert "n/a (no model at hand" in text
 
 
+def test_a_page_is_not_thinned_where_the_rows_are_not_at_hand(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The committed page of a public set is kept to the byte and named; our own pages, and new ones, are written."""
+    pages = Path("reports/benchmarks")
+    pages.mkdir(parents=True)
+    for name in ("fpb", "news"):
+        (pages / f"{name}.md").write_text("rich\n", encoding="utf-8")
+    assert benchmark_page.main([]) == 0
+    said = capsys.readouterr().out
+    assert "kept as they are: fpb; their rows are not at hand" in said
+    assert "set FINSIGHT_PUBLIC_DATA to the folder" in said
+    assert (pages / "fpb.md").read_text(encoding="utf-8") == "rich\n"
+    assert "## What it can show" in (pages / "news.md").read_text(encoding="utf-8")
+    (pages / "fpb.md").unlink()
+    assert benchmark_page.main([]) == 0
+    assert "kept as they are" not in capsys.readouterr().out
+    assert "## Published figures" in (pages / "fpb.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -111,6 +111,22 @@ def test_a_baseline_and_a_scored_folder_are_read_too(run: Path) -> None:
         assert [v.reply for v in contender(source, RUNS).verdicts["finsight"]] == replies
 
 
+def test_a_record_is_read_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds every reply of a model: two readings would take twice the time and memory."""
+    path, seen = accepted(run), []
+    read = jsonl.read
+
+    def noted(asked: Path) -> jsonl.Row:
+        seen.append(asked)
+        return read(asked)
+
+    monkeypatch.setattr(jsonl, "read", noted)
+    for wanted, tasks in (((), 2), (("finsight",), 1)):
+        seen.clear()
+        assert len(contender(str(path), RUNS, wanted).score["tasks"]) == tasks
+        assert seen.count(path) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

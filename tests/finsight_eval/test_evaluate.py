@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from finsight_eval import backend, evaluate, journal, jsonl, stage, suite
+from finsight_eval import backend, evaluate, journal, jsonl, manifest, stage, suite, weights
 from finsight_eval.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +155,70 @@ def test_only_the_sets_of_the_suite_count() -> None:
     nano = replace(NANO, tasks=("finsight_zh", "finsight_adversarial"))
     named = {key for key in evaluate.plan(nano, "base", Path("nowhere")).sources if key.startswith("benchmark_")}
     assert named == {"benchmark_news", "benchmark_adversarial"}
+
+
+def _finished(folder: Path, tasks: list[str]) -> Path:
+    """Write a finished evaluation of `tasks`."""
+    folder.mkdir(parents=True)
+    jsonl.write(folder / manifest.NAME, {"settings": {"tasks": tasks}, "facts": {"failed": 0}, "outputs": {}})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "lost"),
+    [
+        (["finsight", "finsight_simulated"], ("finsight",), "finsight_simulated would be lost"),
+        (["finsight"], ("finsight_simulated",), "finsight would be lost"),
+        (["finsight", "finsight_simulated"], ("finsight_simulated", "finsight"), None),
+        (["finsight"], ("finsight", "finsight_zh"), None),
+        ([], ("finsight",), None),
+    ],
+)
+def test_a_smaller_suite_does_not_replace_a_larger_evaluation(
+    held: list[str], asked: tuple[str, ...], lost: str | None, tmp_path: Path
+) -> None:
+    """What has been evaluated under a name is dropped by no suite of that name; more tasks, or as many, are fine."""
+    folder = _finished(tmp_path / "eval" / "adapter", held)
+    settings = replace(NANO, tasks=asked)
+    if lost is None:
+        evaluate.refuse_loss(settings, folder)
+        return
+    with pytest.raises(InputError, match=f"{lost}: give the suite a name of its own"):
+        evaluate.refuse_loss(settings, folder)
+
+
+@pytest.mark.parametrize("more", [[], ["--repeat", "2"]])
+def test_the_larger_evaluation_is_still_there_after_the_refusal(
+    more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the command line, with and without --repeat: both are named, the exit code is 2, not a byte has changed."""
+    monkeypatch.chdir(ROOT)
+    place = "adapter-repeat/2" if more else "adapter"
+    folder = _finished(tmp_path / "runs" / "nano" / "eval" / place, ["finsight", "finsight_simulated"])
+    text = (SUITES / "nano.yaml").read_text(encoding="utf-8").replace(", finsight_simulated]", "]")
+    (tmp_path / "nano.yaml").write_text(text, encoding="utf-8")
+    before = (folder / manifest.NAME).read_bytes()
+    given = ["--recipe", str(tmp_path / "nano.yaml"), "--runs", str(tmp_path / "runs"), "--model", "adapter"]
+    assert evaluate.main([*given, *more]) == 2
+    said = capsys.readouterr().err
+    assert f"{folder}: holds a finished evaluation of finsight, finsight_simulated; the suite 'nano' asks for" in said
+    assert (folder / manifest.NAME).read_bytes() == before
+
+
+def test_a_suite_of_another_name_is_told_where_weights_are(tmp_path: Path) -> None:
+    """`trained` means the training of the suite's own name; the error names that and the weights of other runs."""
+    small = replace(NANO, name="small")
+    inputs = weights.inputs(small, "adapter", tmp_path / "small")
+    said = r"small/train/base: not there; .*`finsight-train --recipe small`.*made"
+    with pytest.raises(InputError, match=rf"{said}$"):
+        weights.refuse_untrained(small, inputs)
+    _finished(tmp_path / "nano" / "train", [])
+    there = f"{tmp_path}/nano/train"
+    with pytest.raises(InputError, match=rf"suite \(base: {there}/base, adapter: {there}/adapter\)$"):
+        weights.refuse_untrained(small, inputs)
+    given = replace(small, base=f"{there}/base", adapter=f"{there}/adapter")
+    weights.refuse_untrained(given, weights.inputs(given, "adapter", tmp_path / "small"))
+    weights.refuse_untrained(NANO, {"teacher": tmp_path / "none"})
 
 
 @pytest.mark.parametrize("path", sorted(SUITES.glob("*.yaml")), ids=lambda path: path.stem)

@@ -219,6 +219,8 @@ def test_every_name_belongs_to_one_family() -> None:
 def test_an_exposure_reads_as_a_sentence() -> None:
     """Name, sentence, p; a plain fact has none."""
     found = Exposure("labels at random", "finsight", "on News, x.", 0.0004, grave=True)
-    assert found.text() == "**Labels at random.** On News, x. (p < 0.001)"
-    assert replace(found, p=0.04).text().endswith("(p = 0.040)")
+    assert found.text() == (
+        "**Labels at random.** On News, x. (A model without this fault looks so less than once in 1,000 times.)"
+    )
+    assert replace(found, p=0.04).text().endswith("looks so about once in 25 times.)")
     assert replace(found, p=None).text() == "**Labels at random.** On News, x."

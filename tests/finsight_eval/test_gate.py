@@ -221,11 +221,56 @@ def test_accept_makes_a_gated_run_the_baseline_and_keeps_the_history(run: Path) 
     assert history[0]["tasks"]["finsight_simulated"]["benchmark"]["set"] == "simulated"
 
 
-def test_accept_gates_the_run_itself_and_puts_the_verdict_on_record(run: Path) -> None:
-    """Whoever accepts a regression says so: the verdict of that moment stands beside the reason."""
+def test_accept_gates_the_run_itself_and_puts_the_verdict_on_record(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the gate would stop needs an explicit decision that names it; verdict, decision and reason are kept."""
     set_policy(0.999)
-    assert gate.main(["accept", "--recipe", "nano", "--reason", "the only one we have"]) == 0
-    assert jsonl.read(policy.baseline_path("nano"))["history"][0]["verdict"] == "regressed"
+    accept = ["accept", "--recipe", "nano", "--reason", "the only one we have"]
+    for more, said in (
+        ([], "the gate would stop this candidate: regressed; nothing was written"),
+        (["--despite", "exposed"], "--despite is exposed, the verdict is regressed"),
+    ):
+        assert gate.main([*accept, *more]) == 2
+        assert said in capsys.readouterr().err
+        assert not policy.baseline_path("nano").exists()
+    assert gate.main([*accept, "--despite", "regressed"]) == 0
+    assert "WARNING: this baseline is accepted although: regressed" in capsys.readouterr().err
+    (entry,) = jsonl.read(policy.baseline_path("nano"))["history"]
+    assert (entry["verdict"], entry["despite"]) == ("regressed", "regressed")
+
+
+def test_a_decision_on_nothing_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A candidate that passes has nothing to be overruled; without the flag its entry has no such key."""
+    set_policy(0.5)
+    accept = ["accept", "--recipe", "nano", "--reason", "x"]
+    assert gate.main([*accept, "--despite", "regressed"]) == 2
+    assert "the verdict is pass: there is nothing to be overruled" in capsys.readouterr().err
+    assert gate.main(accept) == 0
+    assert not {"despite", "exposed"} & set(jsonl.read(policy.baseline_path("nano"))["history"][0])
+    assert "WARNING" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["acept"],
+            "there is no 'acept' (did you mean 'accept'?); there are: `finsight-gate accept`, `finsight-gate rec",
+        ),
+        (["recrod", "--out", "x"], "(did you mean 'record'?)"),
+        (["nano"], "there is no 'nano'; there are"),
+        (["\x1b[31m"], "there is no '\\\\x1b[31m'"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_the_nearest(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and one line, before anything is read."""
+    assert gate.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
 
 
 def test_accept_refuses_figures_changed_by_hand(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -330,6 +375,7 @@ def test_every_shipped_policy_loads(path: Path) -> None:
         (("name: nano", "name: other"), "the file is called 'nano'"),
         (("inconclusive_blocks: true", "inconclusive_blocks: 1"), "bool is expected"),
         (("name: nano", "name: nano\noverlap: non_recorded"), r"did you mean 'not_recorded'\?"),
+        (("name: nano", "name: nano\nexposures: blocks"), r"exposures is 'blocks', .*did you mean 'block'\?"),
     ],
 )
 def test_a_wrong_policy_is_refused(tmp_path: Path, change: tuple[str, str], message: str) -> None:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finsight_eval import benchmark, gate, jsonl
-from tests.finsight_eval.synthetic_run import STAMP, make_item, noisy_reply, sample_row, write_samples, write_set
+from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
+from finsight_eval.parse import Answer, render
+from tests.finsight_eval.synthetic_run import (
+    STAMP,
+    gold_reply,
+    make_item,
+    noisy_reply,
+    sample_row,
+    write_samples,
+    write_set,
+)
 
 if TYPE_CHECKING:
     from finsight_eval.records import Item
@@ -59,7 +69,8 @@ def test_samples_alone_are_gated_and_the_verdict_says_what_nobody_looked_at(item
     assert run("--policy", policy(FLOOR), "--candidate", "out") == 0
     found = jsonl.read(Path("finsight-gate/gate.json"))
     assert (found["verdict"], found["baseline"], found["flips"]["against"]) == ("pass", None, None)
-    assert [note.partition(":")[0] for note in found["notes"]] == ["leakage was not checked", "no noise record"]
+    said = ["leakage was not checked", "no noise record", "candidate"]
+    assert [note.partition(":")[0] for note in found["notes"]] == said
     assert "leakage was not checked" in Path("finsight-gate/summary.md").read_text(encoding="utf-8")
 
 
@@ -93,6 +104,112 @@ def test_a_record_of_replies_is_as_good_as_the_samples(items: list[Item]) -> Non
     assert run(*gate_it, "--candidate", "out.json", "--reference", "base.json", "--out", "b") == 0
     assert Path("a/gate.json").read_bytes() == Path("b/gate.json").read_bytes()
     assert items[7].text not in Path("out.json").read_text(encoding="utf-8")
+
+
+def test_a_record_of_another_task_is_told_what_to_do(items: list[Item], capsys: pytest.CaptureFixture[str]) -> None:
+    """A gate for the whole set, given its English slice: what is asked for, what is there, and both ways out."""
+    english = [item for item in items if item.lang == "en"]
+    rows = [sample_row(number, item, gold_reply(item)) for number, item in enumerate(english)]
+    write_samples(Path("en/model") / f"samples_finsight_en_{STAMP}.jsonl", rows)
+    assert run("record", "--candidate", "en", "--out", "en.json") == 0
+    assert run("--policy", policy(FLOOR), "--candidate", "en.json") == 2
+    error = capsys.readouterr().err
+    assert "candidate: no figures for task finsight, which is asked for (by a bound of the policy, or with" in error
+    assert "there are: finsight_en; evaluate that task too" in error
+    assert "in a policy of your own whose keys are TASK/METRIC of those tasks" in error
+    assert run("--policy", policy(FLOOR.replace("finsight/", "finsight_en/")), "--candidate", "en.json") == 0
+    assert run("record", "--candidate", "en.json", "--out", "again.json") == 2
+    assert "en.json: a record is made from samples" in capsys.readouterr().err
+
+
+RESULTS = {"versions": {"finsight": 1.1}, "n-shot": {"finsight": 0}, "system_instruction": None, "config": {}}
+
+
+@pytest.mark.parametrize("as_record", [False, True])
+@pytest.mark.parametrize(
+    ("results", "lacking"),
+    [
+        (None, "task version, chat template, examples shown, system instruction, model of finsight not known"),
+        ({**RESULTS, "chat_template": ""}, "chat template of finsight not known, not compared: an endpoint"),
+        ({**RESULTS, "chat_template": "{{ x }}"}, None),
+        ({**RESULTS, "chat_template": None}, None),
+        ({**RESULTS, "chat_template": None, "n-shot": {}}, "examples shown of finsight not known"),
+    ],
+)
+def test_what_could_not_be_compared_is_said(
+    items: list[Item], results: Any, lacking: str | None, as_record: bool
+) -> None:
+    """Samples without their results file are judged, and JSON and summary name what nobody knows of both models."""
+    for name in ("out", "base"):
+        samples(name, items, 0.9)
+        if results:
+            (Path(name) / "model" / f"results_{STAMP}.json").write_text(json.dumps(results), encoding="utf-8")
+        assert run("record", "--candidate", name, "--out", f"{name}.json") == 0
+    one, other = ("out.json", "base.json") if as_record else ("out", "base")
+    text = policy(GAIN.replace("0.0}", "-0.9}"))
+    assert run("--policy", text, "--candidate", one, "--reference", other) == 0
+    notes = [note for note in jsonl.read(Path("finsight-gate/gate.json"))["notes"] if "not compared" in note]
+    assert [note.partition(":")[0] for note in notes] == (["reference", "candidate"] if lacking else [])
+    assert all(f"{lacking}" in note for note in notes)
+    summary = Path("finsight-gate/summary.md").read_text(encoding="utf-8")
+    assert summary.count("not compared") == len(notes)
+
+
+def random_labels(name: str, items: list[Item]) -> Path:
+    """Write the samples of a model that keeps the form and draws its labels."""
+    rng, rows = random.Random(name), []
+    for number, item in enumerate(items):
+        drawn = Answer("why", item.entity, rng.choice(SENTIMENTS), rng.choice(RISK_LEVELS))
+        rows.append(sample_row(number, item, render(drawn)))
+    write_samples(Path(name) / "model" / f"samples_finsight_{STAMP}.jsonl", rows)
+    return Path(name)
+
+
+def test_a_candidate_that_is_exposed_does_not_pass_unless_the_policy_says_so(
+    items: list[Item], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By default the name alone stops it, in exit code, JSON, JUnit, summary and on the screen alike."""
+    random_labels("out", items), samples("good", items, 0.9)
+    blocked, reported = policy(FLOOR), FLOOR.replace("overlap", "exposures: report\noverlap")
+    assert run("--policy", blocked, "--candidate", "good") == 0
+    assert run("--policy", blocked, "--candidate", "out") == 1
+    found = jsonl.read(Path("finsight-gate/gate.json"))
+    assert (found["verdict"], found["exposures_block"], {one["verdict"] for one in found["checks"]}) == (
+        "exposed", True, {"pass"},
+    )  # fmt: skip
+    assert "labels at random" in {one["name"] for one in found["exposures"] if one["grave"]}
+    assert 'failures="0"' not in Path("finsight-gate/junit.xml").read_text(encoding="utf-8")
+    summary = Path("finsight-gate/summary.md").read_text(encoding="utf-8")
+    assert "**exposed**: no check has regressed" in summary
+    assert "- **Labels at random.** On Hand-written news" in summary
+    assert "verdict: exposed" in capsys.readouterr().out
+    assert run("--policy", policy(reported), "--candidate", "out") == 0
+    found = jsonl.read(Path("finsight-gate/gate.json"))
+    assert (found["verdict"], found["exposures_block"]) == ("pass", False)
+    assert "**But it is exposed by name**" in Path("finsight-gate/summary.md").read_text(encoding="utf-8")
+    assert 'failures="0"' in Path("finsight-gate/junit.xml").read_text(encoding="utf-8")
+    assert "verdict: pass, but exposed by name" in capsys.readouterr().out
+
+
+def test_an_exposed_baseline_needs_a_decision_and_stays_marked(
+    items: list[Item], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Blocked: only with the flag. Reported: with a loud line. Either way its history says what it was exposed as."""
+    random_labels("out", items)
+    accept = ("accept", "--policy", policy(FLOOR), "--candidate", "out", "--baseline", "b.json", "--reason", "demo")
+    assert run(*accept) == 2
+    assert "stop this candidate: exposed (labels at random); nothing was written" in capsys.readouterr().err
+    assert not Path("b.json").exists()
+    assert run(*accept, "--despite", "exposed") == 0
+    assert "accepted although: exposed, labels at random" in capsys.readouterr().err
+    policy(FLOOR.replace("overlap", "exposures: report\noverlap"))
+    assert run(*accept) == 0
+    assert "accepted although: labels at random" in capsys.readouterr().err
+    history = jsonl.read(Path("b.json"))["history"]
+    assert [(row["verdict"], row.get("despite"), row["exposed"]) for row in history] == [
+        ("exposed", "exposed", ["labels at random"]),
+        ("pass", None, ["labels at random"]),
+    ]
 
 
 def test_tasks_that_the_policy_does_not_speak_of_are_left_aside(items: list[Item]) -> None:
@@ -172,11 +289,15 @@ def test_samples_that_are_not_whole_or_not_ours_are_refused(
         (["--candidate", "out", "--baseline", "none.json"], "none.json: no such baseline; `finsight-gate accept`"),
         (["--candidate", "out", "--baseline", "mine.yaml"], "mine.yaml: not valid JSON"),
         (["--candidate", "out", "--overlap", "none.json"], "none.json: no record of the overlap"),
-        (["--candidate", "out", "record.json"], "record.json: a record of replies stands alone"),
+        (
+            ["--candidate", "out", "record.json"],
+            "record.json: a record of replies holds all tasks of one model and is not mixed",
+        ),
         (["--candidate", "foreign.json"], "item 'news-xx-1' is not in the benchmark"),
         (["--candidate", "older.json"], "recorded on benchmark"),
         (["--candidate", "numbers.json"], "is no text; make the record again"),
         (["--candidate", "empty.json"], "no record of replies"),
+        (["--candidate", "results.json"], "results.json: no record of replies"),
         (["--candidate", "renamed.jsonl"], "there are: renamed; evaluate that task too, and keep the file names"),
     ],
 )
@@ -197,6 +318,7 @@ def test_files_that_cannot_be_judged_are_refused(
     for name, tasks in changed.items():
         jsonl.write(Path(name), {"tasks": {"finsight": tasks}})
     jsonl.write(Path("empty.json"), {})
+    jsonl.write(Path("results.json"), {"results": {}, "versions": {}})
     assert run("--policy", policy(MARGIN), *arguments) == 2
     assert said in capsys.readouterr().err
 

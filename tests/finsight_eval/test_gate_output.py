@@ -168,7 +168,7 @@ def test_colours_are_for_terminals_that_want_them(
 def test_the_table_on_the_terminal_lines_up_and_carries_no_control_characters() -> None:
     """Columns start at the same place in every row; only our own colours are escapes."""
     rows = [CHECK, replace(CHECK, metric="risk_accuracy", value=None, why=HOSTILE, verdict=Ruling.INCONCLUSIVE)]
-    gate = {"verdict": "inconclusive", "notes": [HOSTILE], "checks": [check.row() for check in rows]}
+    gate = {"verdict": "inconclusive", "notes": [HOSTILE], "checks": [check.row() for check in rows], "exposures": []}
     plain = gate_screen.verdict_table(gate, colours=False)
     assert plain.isascii()
     assert all(line.isprintable() for line in plain.split("\n"))
@@ -176,3 +176,24 @@ def test_the_table_on_the_terminal_lines_up_and_carries_no_control_characters() 
     assert first.index("finsight/") == second.index("finsight/")
     assert (note[:8], verdict) == ("  note: ", "  verdict: inconclusive")
     assert gate_screen.verdict_table(gate, colours=True).count("\x1b[33m") == 2
+
+
+def test_what_the_candidate_is_exposed_as_stands_above_the_verdict() -> None:
+    """Each grave name once for a task, hostile ones made harmless; a pass is not left to stand alone."""
+    found = {"name": "labels at random", "task": "finsight", "sentence": "x", "p": None, "grave": True}
+    others = [{**found, "task": ""}, {**found, "grave": False, "name": "invents"}, {**found, "name": HOSTILE}]
+    gate = {"verdict": "pass", "notes": [], "checks": [CHECK.row()], "exposures": [found, found, *others]}
+    lines = gate_screen.verdict_table(gate, colours=False).split("\n")[1:]
+    assert lines[:2] == ["  exposed: labels at random, on finsight", "  exposed: labels at random, in training"]
+    assert lines[-1] == "  verdict: pass, but exposed by name"
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
+    assert gate_screen.verdict_table({**gate, "verdict": "exposed"}, colours=False).endswith("verdict: exposed")
+
+
+@pytest.mark.parametrize(("fails", "kind"), [(True, "failure"), (False, "skipped")])
+def test_an_exposure_is_a_case_of_its_own(fails: bool, kind: str) -> None:
+    """A failure where the policy lets it block, a skip that says why where it is only reported."""
+    suite = suite_of(junit.junit("ci", [CHECK], True, [junit.Case("finsight", f"exposed: {HOSTILE}", HOSTILE, fails)]))
+    assert (suite.get("tests"), suite.get({"failure": "failures"}.get(kind, kind))) == ("2", "1")
+    assert suite.find(f"testcase/{kind}") is not None

@@ -178,6 +178,29 @@ def test_a_damaged_history_is_refused(run: Path, change: Callable[[Any], Any], s
     assert said in str(caught.value)
 
 
+def test_a_decision_against_the_gate_stays_in_the_history(run: Path) -> None:
+    """What was accepted all the same, and what it was exposed as, stands beside its verdict."""
+    held = write_baseline(run)
+    held["history"][0] |= {"verdict": "regressed", "despite": "regressed"}
+    held["history"][1] |= {"exposed": ["labels at random", "ignores the news"]}
+    jsonl.write(PATH, held)
+    assert [entry.verdict for entry in read(run).entries] == [
+        "regressed; accepted all the same",
+        "pass; exposed: labels at random; exposed: ignores the news",
+        "pass",
+    ]
+
+
+@pytest.mark.parametrize("exposed", ["labels at random", [3], {"a": 1}])
+def test_names_that_are_no_list_are_a_damaged_history(run: Path, exposed: Any) -> None:
+    """One line with the place, as for every other damage."""
+    held = write_baseline(run)
+    held["history"][0]["exposed"] = exposed
+    jsonl.write(PATH, held)
+    with pytest.raises(InputError, match=r"history entry 1: exposed is .* a list of names is expected"):
+        read(run)
+
+
 def test_without_a_baseline_there_is_no_history(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and the command that writes the first."""
     assert history.main(["--recipe", "nano"]) == 2

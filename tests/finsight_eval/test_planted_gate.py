@@ -35,8 +35,7 @@ def model(right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[Verdict]:
 
 
 def policy(margins: dict[str, float] | None = None, gains: dict[str, float] | None = None) -> Policy:
-    bounds = {"floors": {}, "gains": gains or {}, "margins": margins or {}}
-    return Policy(name="planted", inconclusive_blocks=True, overlap="required", **bounds)
+    return Policy("planted", inconclusive_blocks=True, floors={}, gains=gains or {}, margins=margins or {})
 
 
 def test_a_real_drop_of_three_points_is_caught_at_the_stated_power() -> None:

@@ -12,7 +12,7 @@ from finsight_eval.exposing.exposures import exposures
 from finsight_eval.figures import Difference, figure
 from finsight_eval.metrics import HEADLINE
 from finsight_eval.parse import Answer, render
-from finsight_eval.reporting.answer import Change, change_of, exposed, ship_sentence, verdict_sentence
+from finsight_eval.reporting.answer import Change, answer, change_of, exposed, ship_sentence, verdict_sentence
 from finsight_eval.reporting.data import Run
 from finsight_eval.reporting.numbers import plain, shown
 from finsight_eval.reporting.warnings import warnings
@@ -83,6 +83,37 @@ def test_the_gate_is_quoted_rightly(verdict: str, blocks: bool, said: str) -> No
     assert said in ship_sentence(
         {"verdict": verdict, "inconclusive_blocks": blocks, "policy": "nano", "checks": [check]}
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("pass", "**Not fit to ship as it stands:** 1 of 1 checks of policy `nano` passed, but the adapter is"),
+        ("exposed", "**It may not ship:** 1 of 1 checks of policy `nano` passed, but the adapter is exposed by name: "),
+        ("inconclusive", "**Not fit to ship as it stands:** 0 of 1 checks"),
+        ("regressed", "**It may not ship:** 1 of 1 checks of policy `nano` failed"),
+    ],
+)
+def test_nobody_exposed_is_told_that_he_may_ship(verdict: str, said: str) -> None:
+    """Whatever the gate says, and whether or not the policy blocks on it; also where the gate is of an older day."""
+    own = "pass" if verdict == "exposed" else verdict
+    check = {"task": "finsight", "metric": "sentiment_f1", "rule": "floor", "bound": 0.75, "verdict": own}
+    gate = {"verdict": verdict, "inconclusive_blocks": False, "policy": "nano", "checks": [check]}
+    text = ship_sentence(gate, ["labels at random", "ignores the news"])
+    assert text.startswith(said)
+    assert "may ship" not in text
+    assert "lets that ship" not in text
+    assert ("labels at random, ignores the news" in text) == (verdict != "regressed")
+
+
+def test_an_exposed_run_is_told_so_in_its_first_sentence() -> None:
+    """The same adapter, its gate passed: the answer, not the ship sentence alone, holds the name and no leave."""
+    run = crafted(constant_reply)
+    scores = {**run.scores, "base": run.scores["adapter"]}
+    gate = {"verdict": "pass", "policy": "nano", "checks": []}
+    first = answer(replace(run, scores=scores, gate=gate)).split("\n\n")[0]
+    assert "may ship" not in first
+    assert "exposed by name: copies the majority class" in first
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +62,26 @@ def test_patterns_keep_every_item_and_every_cluster() -> None:
         (2, 2),
     ]
     assert sums_of([1.0, 0.0, 1.0, 1.0, 0.0, 1.0], numbers).sums.tolist() == [2.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("spread", [1, 3, 40])
+def test_patterns_and_sums_are_those_of_a_plain_count(spread: int) -> None:
+    """Alone, paired or in heaps, in order or not: counts by cluster and by pattern are those of counting one by one."""
+    rng = np.random.default_rng(spread)
+    for numbers in (np.arange(60), np.arange(60) // spread, rng.permutation(np.arange(60) // spread)):
+        cells, values = rng.integers(0, 12, 60), rng.random(60)
+        heaps = {number: np.bincount(cells[numbers == number], minlength=12) for number in np.unique(numbers).tolist()}
+        found = patterns_of(cells, numbers, (3, 4))
+        kinds = Counter(tuple(heap.tolist()) for heap in heaps.values())
+        said = {tuple(kind.ravel().tolist()): int(n) for kind, n in zip(found.counts, found.times, strict=True)}
+        assert said == kinds
+        expected = np.tensordot(
+            np.random.default_rng(0).multinomial(len(heaps), found.times / len(heaps), size=9), found.counts, axes=1
+        )
+        assert (found.drawn(9, np.random.default_rng(0)) == expected).all()
+        summed = sums_of(values, numbers)
+        assert summed.sizes.tolist() == [int((numbers == number).sum()) for number in heaps]
+        assert summed.sums.tolist() == [sum(values[numbers == number].tolist()) for number in heaps]
 
 
 def test_resampling_draws_clusters_whole() -> None:

@@ -47,6 +47,39 @@ def test_an_unchanged_stage_is_skipped_and_says_so(tmp_path: Path, capsys: pytes
         assert "1 row" in capsys.readouterr().out, change
 
 
+def test_where_an_input_lies_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same content elsewhere, or under an absolute path, is skipped; other content or another name is not."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("a.txt", "1"), ("b.txt", "1"), ("c.txt", "2")):
+        Path(name).write_text(text)
+    stage.run(_plan(Path(), name="made", folder=Path("made")), _build())
+    product = Path("made/a/rows.txt")
+    stage.run(_plan(Path(), sources={"in": Path("a.txt")}, inputs={"rows": product}), _build())
+    for sources, skipped in (
+        ({"in": Path("b.txt")}, True),
+        ({"in": tmp_path / "a.txt"}, True),
+        ({"in": Path("c.txt")}, False),
+        ({"other": Path("c.txt")}, False),
+    ):
+        capsys.readouterr()
+        stage.run(_plan(tmp_path, sources=sources, inputs={"rows": product.resolve()}), _build())
+        assert ("unchanged, skipped" in capsys.readouterr().out) == skipped, sources
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"inputs": 3}', '{"inputs": {"in": 3}}'])
+def test_a_damaged_manifest_is_no_finished_stage(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands in its place, the stage is run again."""
+    stage.run(_plan(tmp_path), _build())
+    (tmp_path / "demo" / manifest.NAME).write_text(damage)
+    capsys.readouterr()
+    stage.run(_plan(tmp_path), _build())
+    assert "1 row" in capsys.readouterr().out
+
+
 def test_a_stage_that_dies_leaves_no_half_written_folder(tmp_path: Path) -> None:
     """A failure in the middle keeps the old product; without one there is none, and the next run starts anew."""
     plan = _plan(tmp_path, settings={"seed": 1})
@@ -94,6 +127,21 @@ def test_the_code_of_a_stage_counts_as_an_input() -> None:
     sources = {path.name for path in manifest._sources("finsight_eval.lenient")}
     assert {"lenient.py", "parse.py", "schema.py", "labels.py"} <= sources
     assert "stage.py" not in sources
+
+
+def test_the_digest_of_code_does_not_depend_on_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of the same names and contents in other folders, sorted otherwise, are the same code."""
+    digests = []
+    for folders, text in ((("a", "b"), "x = 1"), (("z", "b"), "x = 1"), (("a", "b"), "x = 2")):
+        paths = {tmp_path / folder / name for folder, name in zip(folders, ("one.py", "two.py"), strict=True)}
+        for path in paths:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"{path.name}\n{text}")
+        monkeypatch.setattr(manifest, "_sources", lambda _module, found=paths: found)
+        manifest.code_digest.cache_clear()
+        digests.append(manifest.code_digest("any"))
+    manifest.code_digest.cache_clear()
+    assert digests[0] == digests[1] != digests[2]
 
 
 @pytest.mark.parametrize("recipe", ["", ".", "..", "a/..", "../..", "...", "..yaml"])
