@@ -11,20 +11,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from finsight_train.exporting import beside, merge
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from finsight_train.recipe import Recipe
 
+def write_base(model: Any, base: Path | str, tokenizer: Any, dtype: str, folder: Path) -> None:
+    """Write the NF4 `model`, made from `base`, dequantised in `dtype` into `folder`: a tensor in memory at a time."""
+    from transformers import AutoConfig, GenerationConfig
 
-def write_base(base: Path | str, recipe: Recipe, tokenizer: Any, folder: Path) -> None:
-    """Write `base`, quantised as `recipe` says and dequantised in its compute dtype, into `folder`."""
-    from transformers import GenerationConfig
-
-    from finsight_train import qlora
-
-    model = qlora.quantised(base, recipe, "sdpa").dequantize()
-    model.config.use_cache = True
-    model.generation_config = GenerationConfig.from_pretrained(base)
-    model.save_pretrained(folder, max_shard_size="1GB")
-    tokenizer.save_pretrained(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    merge.check_space(folder, merge.dequantised_size(model))
+    merge.write(merge.dequantised_weights(model), folder)
+    beside.write(folder, AutoConfig.from_pretrained(base), tokenizer, GenerationConfig.from_pretrained(base), dtype)

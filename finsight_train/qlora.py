@@ -7,7 +7,6 @@ Each line that looks superfluous stands for a trap that was met once; its commen
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -32,19 +31,10 @@ def check_device(recipe: Recipe) -> None:
         raise InputError(f"recipe {recipe.name} computes in bfloat16, which this GPU lacks; use compute_dtype: float32")
 
 
-def attention_for(recipe: Recipe) -> str:
-    """Return the attention to ask for: with `auto`, FlashAttention 2 where its package is installed, else sdpa."""
-    flash = importlib.util.find_spec("flash_attn") is not None and recipe.device == "cuda"
-    if recipe.attention == "auto":
-        return "flash_attention_2" if flash else "sdpa"
-    if recipe.attention == "flash_attention_2" and not flash:
-        raise InputError("attention: flash_attention_2 needs a GPU and the package flash-attn; use attention: auto")
-    return recipe.attention
-
-
 def check_base(base: Path | str, recipe: Recipe) -> None:
-    """Raise InputError for what a look at the base's configuration can tell: too few positions, slow generation."""
-    from transformers import AutoConfig
+    """Raise InputError for what the base's configuration can tell: no linear layers, few positions, slow generation."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
         config = AutoConfig.from_pretrained(base)
@@ -59,6 +49,11 @@ def check_base(base: Path | str, recipe: Recipe) -> None:
     generation = None if isinstance(base, str) else base / "generation_config.json"
     if generation and generation.is_file() and json.loads(generation.read_text("utf-8")).get("use_cache") is False:
         raise InputError(f"{generation}: use_cache is false, which makes generation many times slower; set it to true")
+    with torch.device("meta"):  # the layers alone, without a single weight
+        model = AutoModelForCausalLM.from_config(config)
+    head = model.get_output_embeddings()
+    if not any(isinstance(module, torch.nn.Linear) and module is not head for module in model.modules()):
+        raise InputError(f"{base}: has no linear layer that NF4 can hold; fine-tune another base")
 
 
 def quantised(base: Path | str, recipe: Recipe, attention: str) -> Any:
@@ -78,7 +73,7 @@ def quantised(base: Path | str, recipe: Recipe, attention: str) -> Any:
         base,
         quantization_config=four_bits,
         dtype=dtype,  # also embeddings and head: prepare_model_for_kbit_training would make them float32, 2.2 GB on 7B
-        device_map={"": 0 if recipe.device == "cuda" else "cpu"},
+        device_map={"": torch.cuda.current_device() if recipe.device == "cuda" else "cpu"},
         attn_implementation=attention,
     )
     if not prepare_layers(model):
@@ -105,26 +100,11 @@ def adapted(model: Any, recipe: Recipe) -> Any:
     lora = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
         target_modules=recipe.target_modules,
         task_type="CAUSAL_LM",
         base_model_name_or_path=recipe.base,
     )
     return get_peft_model(model, lora)
-
-
-def pin_adapter(model: Any) -> int:
-    """Make every trainable parameter float32 and return their number.
-
-    TRL turns the adapter of a quantised model into bfloat16, whose 8 bits lose small updates, and restores it as
-    float32 when it resumes.
-    """
-    import torch
-
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for parameter in trainable:
-        parameter.data = parameter.data.to(torch.float32)
-    return sum(parameter.numel() for parameter in trainable)
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:

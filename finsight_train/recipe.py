@@ -18,14 +18,17 @@ from finsight_eval.recipe import load as load_recipe
 
 RECIPES: Final = Path(__file__).parent / "recipes"
 _PACKAGE_PARENT: Final = Path(__file__).parent.parent
+PRESETS: Final = ("auto", "speed", "memory")
 _ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "device": ("cpu", "cuda"),
     "scheduler": ("cosine", "linear", "constant_with_warmup"),
     "quantisation": ("nf4",),
     "compute_dtype": ("bfloat16", "float32"),
-    "attention": ("auto", "flash_attention_2", "sdpa", "eager"),
     "target_modules": ("all-linear",),
+    "preset": PRESETS,
 }
+#: Settings that change how fast and in how much memory the same steps are taken, or when they are saved: no numbers.
+ARRANGEMENT: Final = ("preset", "checkpoint_steps")
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -36,11 +39,15 @@ class Recipe:
     Attributes:
         base: folder of the base model (relative to the working directory or to the installed packages) or a hub id.
         epochs: may be a fraction; the last epoch is then cut short.
-        batch_size: rows per forward pass; `accumulation` of them make one step.
+        step_tokens: rows of so many tokens, prompts included, make one optimisation step, on every machine.
         warmup: share of all steps.
         max_length: tokens of prompt and completion together; a longer row is an error, never cut.
-        shared_prefix: run the tokens that all prompts begin with once per batch instead of once per row. Same numbers.
-        dequantised_base: dequantise the base once and keep it instead of at every use. Same numbers, more memory.
+        preset: "speed" keeps the dequantised base and all activations, "memory" neither, "auto" takes what is fastest
+            in the memory that is free. The numbers are the same.
+        dev_sets, dev_items: benchmark sets whose dev items the adapter answers while it is trained, and how many.
+        dev_evaluations: how often; 0 for never. The best adapter by these is kept, not the last.
+        patience: training stops after so many evaluations without a gain.
+        checkpoint_steps: after so many steps all that an exact continuation needs is saved.
         save_base: also write the base as the adapter met it, quantised and dequantised, as an ordinary model.
     """
 
@@ -49,8 +56,7 @@ class Recipe:
     device: str
     seed: int
     epochs: float
-    batch_size: int
-    accumulation: int
+    step_tokens: int
     learning_rate: float
     scheduler: str
     warmup: float
@@ -59,15 +65,16 @@ class Recipe:
     max_length: int
     rank: int
     alpha: int
-    dropout: float
     target_modules: str
     quantisation: str
     double_quant: bool
     compute_dtype: str
-    attention: str
-    gradient_checkpointing: bool
-    shared_prefix: bool
-    dequantised_base: bool
+    preset: str
+    dev_sets: tuple[str, ...]
+    dev_items: int
+    dev_evaluations: int
+    patience: int
+    checkpoint_steps: int
     save_base: bool
 
     def __post_init__(self) -> None:
@@ -79,10 +86,6 @@ class Recipe:
         problems += [
             f"{key} is {value}, {bounds} is expected" for key, value, fits, bounds in self._ranges() if not fits
         ]
-        if self.shared_prefix and self.gradient_checkpointing:
-            problems.append("shared_prefix needs gradient_checkpointing: false (the prefix is kept, not recomputed)")
-        if self.dequantised_base and (self.compute_dtype != "float32" or self.dropout):
-            problems.append("dequantised_base needs compute_dtype: float32 and dropout: 0")
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -90,8 +93,12 @@ class Recipe:
         return [
             ("base", repr(self.base), bool(self.base.strip()), "a folder or a hub id"),
             ("epochs", self.epochs, 0 < self.epochs <= 100, "above 0 and at most 100"),
-            ("batch_size", self.batch_size, 1 <= self.batch_size <= 4096, "1 to 4096"),
-            ("accumulation", self.accumulation, 1 <= self.accumulation <= 4096, "1 to 4096"),
+            (
+                "step_tokens",
+                self.step_tokens,
+                self.max_length <= self.step_tokens <= 4_194_304,
+                "max_length to 4194304",
+            ),
             ("learning_rate", self.learning_rate, 0 < self.learning_rate <= 0.1, "above 0 and at most 0.1"),
             ("warmup", self.warmup, 0 <= self.warmup < 1, "0 to below 1"),
             ("weight_decay", self.weight_decay, 0 <= self.weight_decay < 1, "0 to below 1"),
@@ -99,7 +106,10 @@ class Recipe:
             ("max_length", self.max_length, 16 <= self.max_length <= 131072, "16 to 131072"),
             ("rank", self.rank, 1 <= self.rank <= 512, "1 to 512"),
             ("alpha", self.alpha, 1 <= self.alpha <= 2048, "1 to 2048"),
-            ("dropout", self.dropout, 0 <= self.dropout < 1, "0 to below 1"),
+            ("dev_items", self.dev_items, 1 <= self.dev_items <= 10_000, "1 to 10000"),
+            ("dev_evaluations", self.dev_evaluations, 0 <= self.dev_evaluations <= 1000, "0 to 1000"),
+            ("patience", self.patience, 1 <= self.patience <= 1000, "1 to 1000"),
+            ("checkpoint_steps", self.checkpoint_steps, self.checkpoint_steps >= 1, "1 or more"),
         ]
 
 

@@ -238,7 +238,7 @@ def test_a_suite_is_found_by_its_path_from_anywhere(
     assert "runs/nano/train/base: not there; run the stage that writes it first" in capsys.readouterr().err
     monkeypatch.chdir(ROOT)
     assert evaluate.main(["--recipe", "nanno", "--model", "base"]) == 2
-    assert "there are: finsight-7b, nano" in capsys.readouterr().err
+    assert "there are: finsight-0.5b, finsight-7b, nano" in capsys.readouterr().err
 
 
 def test_help_imports_nothing_heavy() -> None:

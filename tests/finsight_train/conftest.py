@@ -26,11 +26,11 @@ TINY_BASE: dict[str, Any] = {
     "weight_decay": 0.1, "log_every": 5,
 }  # fmt: skip
 TINY_SFT: dict[str, Any] = {
-    "name": "tiny", "base": "", "device": "cpu", "seed": 7, "epochs": 1.5, "batch_size": 4, "accumulation": 1,
+    "name": "tiny", "base": "", "device": "cpu", "seed": 7, "epochs": 1.5, "step_tokens": 1300,
     "learning_rate": 3.0e-3, "scheduler": "cosine", "warmup": 0.1, "weight_decay": 0.0, "clip_norm": 1.0,
-    "max_length": 1024, "rank": 16, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear", "quantisation": "nf4",
-    "double_quant": True, "compute_dtype": "float32", "attention": "auto", "gradient_checkpointing": False,
-    "shared_prefix": True, "dequantised_base": True, "save_base": True,
+    "max_length": 1024, "rank": 16, "alpha": 32, "target_modules": "all-linear", "quantisation": "nf4",
+    "double_quant": True, "compute_dtype": "float32", "preset": "auto", "dev_sets": ["simulated"], "dev_items": 6,
+    "dev_evaluations": 2, "patience": 2, "checkpoint_steps": 2, "save_base": True,
 }  # fmt: skip
 REPLY = '<thinking>\n{0} -> sales rise\n</thinking>\n{{"entity": "{0}", "sentiment": "Positive", "risk_level": "Low"}}'
 NEWS = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from finsight_eval import jsonl, manifest
 from finsight_eval.errors import InputError
@@ -35,7 +36,7 @@ def _data(base: Path, folder: Path) -> tuple[Any, list[rows.Row]]:
 
 
 def test_a_run_writes_what_it_promises(runs: Path, base: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Three steps leave an adapter in safetensors, a loss curve, a full record and a manifest; again: skipped."""
+    """Six steps leave an adapter in safetensors, curves, a full record and a manifest; again: skipped."""
     assert _train(runs) == 0
     folder = runs / "tiny" / "train"
     assert manifest.verified(folder / "adapter")
@@ -44,13 +45,20 @@ def test_a_run_writes_what_it_promises(runs: Path, base: Path, capsys: pytest.Ca
         "adapter_model.safetensors",
     }
     curve = [row for _, row in jsonl.read_lines(folder / "loss.jsonl")]
-    assert [row["step"] for row in curve] == [1, 2, 3]
+    assert [row["step"] for row in curve] == [1, 2, 3, 4, 5, 6]
     assert all(list(row) == ["step", "epoch", "loss", "learning_rate", "grad_norm"] for row in curve)
+    dev = [row for _, row in jsonl.read_lines(folder / "dev.jsonl")]
+    assert [(row["step"], row["n"]) for row in dev] == [(3, 6), (6, 6)]
+    replies = [row for _, row in jsonl.read_lines(folder / "dev_replies.jsonl")]
+    assert [row["step"] for row in replies] == [3, 3, 3, 6, 6, 6]
+    assert not (runs / "tiny" / "train.checkpoint").exists()
     record = jsonl.read(folder / "train.json")
     _, data = _data(base, runs)
     once = sum(len(row.input_ids) for row in data)
     assert once < record["tokens_seen"] < 2 * once
-    assert record["attention"] == "sdpa"
+    assert record["tokens_computed"] < record["tokens_seen"]
+    assert (record["attention"], record["layers"], record["stopped"]) == ("sdpa", "own", None)
+    assert record["placement"] == {"tokens": None, "kept": True, "recomputed": 0}
     assert record["final_loss"] == curve[-1]["loss"] < record["first_loss"]
     assert record["trainable_parameters"] == sum(_lora_sizes(base))
     assert jsonl.read(folder / "adapter" / "adapter_config.json")["base_model_name_or_path"] == str(base)
@@ -69,7 +77,6 @@ def _lora_sizes(base: Path) -> list[int]:
 
 def test_a_saved_adapter_gives_the_same_logits(base: Path, tmp_path: Path) -> None:
     """Saved and reloaded on a freshly quantised base, the adapter computes what it computed in memory."""
-    import torch
     from peft import PeftModel
 
     settings = _recipe(base)
@@ -92,13 +99,13 @@ def test_a_saved_adapter_gives_the_same_logits(base: Path, tmp_path: Path) -> No
 
 def test_the_saved_base_is_the_one_that_the_adapter_met(base: Path, tmp_path: Path) -> None:
     """Loaded as an ordinary model it gives the logits of the NF4 base; the original weights give others."""
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from finsight_train import dequantised, qlora
 
     settings = _recipe(base)
-    dequantised.write_base(base, settings, AutoTokenizer.from_pretrained(base), tmp_path / "base")
+    tokenizer, met_in_nf4 = AutoTokenizer.from_pretrained(base), qlora.quantised(base, settings, "sdpa")
+    dequantised.write_base(met_in_nf4, base, tokenizer, "float32", tmp_path / "base")
     ids = torch.tensor([[5, 6, 7, 8, 9]])
     with torch.no_grad():
         met = qlora.quantised(base, settings, "sdpa").eval()(ids).logits
@@ -110,52 +117,13 @@ def test_the_saved_base_is_the_one_that_the_adapter_met(base: Path, tmp_path: Pa
     assert (original - met).abs().max() > 1e-3
 
 
-def test_the_fast_path_computes_the_same_numbers(base: Path, tmp_path: Path) -> None:
-    """Shared prefix and kept base give the loss and the adapter gradients of plain TRL, PEFT and bitsandbytes."""
-    import torch
-
-    from finsight_train import fused, trainer
-
-    settings = _recipe(base)
-    tokenizer, data = _data(base, tmp_path)
-    model = qlora.adapted(qlora.quantised(base, settings, "sdpa"), settings)
-    prefix = rows.shared_prefix(data)
-    running, _ = trainer.trainer_of(model, tokenizer, data, prefix, trainer.configuration(settings, tmp_path))
-    torch.manual_seed(1)
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    batch = running.data_collator([{"input_ids": row.input_ids, "labels": row.labels} for row in data])
-    found = []
-    for fast in (True, False):
-        running.prefix = torch.tensor([prefix if fast else []], dtype=torch.long)
-        model.zero_grad()
-        if fast:
-            with fused.dequantised_base(model, torch.float32):
-                loss = running.compute_loss(model, dict(batch))
-                loss.backward()
-        else:
-            loss = running.compute_loss(model, dict(batch))
-            loss.backward()
-        gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.requires_grad}
-        found.append((loss.item(), gradients))
-    (fast_loss, fast_gradients), (plain_loss, plain_gradients) = found
-    assert len(prefix) > 100
-    assert fast_loss == pytest.approx(plain_loss, rel=1e-5)
-    for name, plain in plain_gradients.items():
-        torch.testing.assert_close(fast_gradients[name], plain, rtol=1e-3, atol=1e-5 * float(plain.abs().max()) + 1e-8)
-    assert not any("forward" in vars(layer) for layer in fused.adapted_layers(model))
-
-
-def test_layers_are_quantised_and_safe_to_train(base: Path, tmp_path: Path) -> None:
-    """All linear layers are NF4 with double quantisation, none may repack itself, and the adapter stays float32."""
-    import torch
+def test_layers_are_quantised_and_safe_to_train(base: Path) -> None:
+    """All linear layers are NF4 with double quantisation, none may repack itself, and the adapter is float32."""
     from bitsandbytes.nn import Linear4bit
 
-    from finsight_train import trainer
+    from finsight_train.adapter import Adapter
 
     settings = _recipe(base)
-    tokenizer, data = _data(base, tmp_path)
     model = qlora.adapted(qlora.quantised(base, settings, "sdpa"), settings)
     layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
     assert len(layers) == 7 * 2
@@ -163,35 +131,59 @@ def test_layers_are_quantised_and_safe_to_train(base: Path, tmp_path: Path) -> N
     assert all((state.quant_type, state.nested) == ("nf4", True) for state in states)
     assert all(layer.compute_dtype == torch.float32 for layer in layers)
     assert not any(layer.support_avx512bf16_for_cpu for layer in layers)
-    trainer.trainer_of(model, tokenizer, data, [], trainer.configuration(settings, tmp_path))
-    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    assert Adapter(model).values.dtype == torch.float32
 
 
-def test_the_path_of_the_gpu_recipe_trains_too(runs: Path, base: Path) -> None:
-    """With finsight-7b's settings (bfloat16, recomputed activations, TRL's own loss, accumulation) the loss falls."""
+def test_the_settings_of_the_gpu_recipe_train_too(runs: Path, base: Path) -> None:
+    """With finsight-7b's settings (bfloat16, nothing kept, all layers computed twice) the loss falls."""
     seven = vars(recipe.load(recipe.RECIPES / "finsight-7b.yaml"))
-    changes = {"base": str(base), "device": "cpu", "epochs": 3.0, "accumulation": 2, "learning_rate": 1.0e-2}
-    write_yaml(runs.parent / "tiny.yaml", {**seven, **changes})
+    changes = {"base": str(base), "device": "cpu", "epochs": 4.0, "learning_rate": 1.0e-2, "dev_sets": ["simulated"]}
+    small = {"dev_items": 3, "dev_evaluations": 1, "step_tokens": 2600, "preset": "memory"}
+    write_yaml(runs.parent / "tiny.yaml", {**seven, **changes, **small})
     assert _train(runs) == 0
     record = jsonl.read(runs / "tiny" / "train" / "train.json")
-    assert record["steps"] == 3
-    assert record["shared_prefix_tokens"] == 0
+    assert record["steps"] == 8
+    assert record["placement"] == {"tokens": None, "kept": False, "recomputed": 2}
     assert record["final_loss"] < record["first_loss"]
     _, data = _data(base, runs)
-    assert record["labelled_tokens"] == 3 * sum(label != rows.IGNORED for row in data for label in row.labels)
+    assert record["labelled_tokens"] == 4 * sum(label != rows.IGNORED for row in data for label in row.labels)
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_step(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A learning rate that blows up ends in one line with the step, exit code 2, and no adapter."""
-    from torch.nn import functional
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_stops_with_its_step(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A step that blows up ends in one line with step, rows and last checkpoint, exit code 2, and no adapter of it."""
+    from finsight_train.network import Network
 
-    with pytest.MonkeyPatch.context() as patch:
-        calls = iter([1.0, float("nan")])
-        plain: Callable[..., Any] = functional.cross_entropy
-        patch.setattr(functional, "cross_entropy", lambda *a, **k: plain(*a, **k) * next(calls))
-        assert _train(runs) == 2
-    assert "step 2: the loss is nan" in capsys.readouterr().err
+    calls, plain = iter(range(100)), Network.loss
+
+    def broken(self: Network, *arguments: Any) -> Any:
+        loss = plain(self, *arguments)
+        if next(calls) == 3:
+            loss = loss * float("inf") if where == "loss" else _Broken.apply(loss)  # type: ignore[no-untyped-call]
+        return loss
+
+    monkeypatch.setattr(Network, "loss", broken)
+    assert _train(runs) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert f"step 4: the {where}" in error
+    assert "Rows of this step: row-" in error
+    assert "the last good checkpoint is " in error
+    assert "step-000002" in error
     assert not (runs / "tiny" / "train").exists()
+
+
+class _Broken(torch.autograd.Function):
+    """The loss as it is, with a gradient that is not finite."""
+
+    @staticmethod
+    def forward(_ctx: Any, loss: Any) -> Any:
+        return loss.clone()
+
+    @staticmethod
+    def backward(_ctx: Any, g: Any) -> Any:
+        return g * float("nan")
 
 
 def _without_export(runs: Path, _: Path) -> None:
@@ -244,9 +236,11 @@ def _copied_base(name: str, edit: Callable[[dict[str, Any]], dict[str, Any]]) ->
         (_unfinished, "no manifest.json stands with it"),
         (_changed(base="no/such/base"), "no such base model"),
         (_changed(learnig_rate=0.1), "did you mean 'learning_rate'?"),
-        (_changed(max_length=4096), "more than the 1,024 positions"),
+        (_changed(max_length=4096, step_tokens=8192), "more than the 1,024 positions"),
         (_changed(max_length=64), "tokens, max_length is 64"),
-        (_changed(attention="flash_attention_2"), "needs a GPU"),
+        (_changed(dev_items=500), "500 dev items are asked for, there are"),
+        (_changed(dev_sets=["newz"]), "did you mean 'news'?"),
+        (_changed(dev_sets=["news"], dev_items=80), "do not fit into the 1,024 positions"),
         (_rows(sft_row(1, "news", "")), "sft.jsonl:1: row row-1: completion: its content is empty"),
         (_rows(), "holds no rows"),
         (_copied_base("generation_config.json", lambda c: {**c, "use_cache": False}), "use_cache is false"),
@@ -277,8 +271,6 @@ def test_errors_come_before_any_weight_is_loaded(  # noqa: PLR0917 - fixtures
 
 def test_a_gpu_recipe_without_a_gpu_is_refused(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the recipe and the way out; with a GPU that has bfloat16 it passes."""
-    import torch
-
     settings = replace(recipe.load(recipe.RECIPES / "finsight-7b.yaml"), base=str(base))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="finsight-7b trains on an NVIDIA GPU"):
