@@ -9,9 +9,10 @@ Killed at any moment, a training goes on from its last checkpoint and takes the 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -19,6 +20,7 @@ from finsight_eval.errors import InputError
 from finsight_train import checkpoint, course, optimiser, packing, sitting, timetable
 from finsight_train.interrupt import asked_to_stop
 from finsight_train.progress import Progress
+from finsight_train.task import Taken, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,50 +29,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from finsight_train.adapter import Adapter
-    from finsight_train.devset import Exam
     from finsight_train.network import Network
-    from finsight_train.processes import Processes
-    from finsight_train.recipe import Recipe
-    from finsight_train.rows import Row
 
 #: Seconds between two lines of progress.
 _PROGRESS_SECONDS: Final = 10.0
 #: So many dev items are decoded together; with fewer a GPU waits for its memory, with more nothing is gained.
 _ROWS_TOGETHER: Final = 64
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that a training is made of."""
-
-    recipe: Recipe
-    rows: Sequence[Row]
-    steps: Sequence[tuple[float, Sequence[int]]]
-    prefix: Sequence[int]
-    exam: Exam | None
-    checkpoints: Path
-    of: Mapping[str, Any]
-    processes: Processes
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A step that was handed to the device; its loss and gradient norm come back while the next one is computed."""
-
-    numbers: Sequence[int]
-    epoch: float
-    rate: float
-    labelled: int
-    computed: int
-    values: Tensor
-    event: Any
-
-    def read(self) -> tuple[float, float]:
-        """Wait for this step alone and return its loss and its gradient's norm."""
-        if self.event is not None:
-            self.event.synchronize()
-        loss, norm = self.values.tolist()
-        return loss, norm
 
 
 class Training:
@@ -86,6 +50,7 @@ class Training:
         self.due = timetable.evaluation_steps(len(self.steps), evaluations)
         self._taken: Taken | None = None
         self._clock = self._shown = 0.0
+        self._asked, self._stop_asked = threading.Event(), False
 
     @property
     def best_step(self) -> int:
@@ -102,13 +67,13 @@ class Training:
         """
         self._resume()
         self._clock, number = time.monotonic(), self.progress.step
-        with asked_to_stop() as asked:
+        with asked_to_stop() as self._asked:
             while number < len(self.steps) and not self.progress.stopped:
                 self._take()
                 number += 1
                 if number in self.due:
                     self._evaluate()
-                if asked.is_set():
+                if self._stop_asked:
                     place = self._save()
                     raise KeyboardInterrupt(f"stopped after step {number}; {place} holds it")
                 if number % self.task.recipe.checkpoint_steps == 0:
@@ -124,18 +89,20 @@ class Training:
         epoch, numbers = self.steps[done]
         rate = optimiser.learning_rate(done + 1, len(self.steps), self.task.recipe)
         labelled = sum(label >= 0 for row in numbers for label in self.task.rows[row].labels)
-        loss, computed = self._backward(numbers, 1.0 / labelled)
+        loss, asked, computed = self._backward(numbers, 1.0 / labelled)
         norm = optimiser.update(self.optimiser, self.adapter, loss, rate, self.task.recipe.clip_norm)
         self.network.refresh()
-        values = torch.stack((loss, norm))
+        values = torch.stack((loss, norm, asked))
         event = None
         if values.is_cuda:
-            values = torch.empty(2, pin_memory=True).copy_(values, non_blocking=True)
+            values = torch.empty(3, pin_memory=True).copy_(values, non_blocking=True)
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record()
         before, self._taken = self._taken, Taken(numbers, epoch, rate, labelled, computed, values, event)
         if before is not None:
             self._account(before)
+        if event is None:  # there is nothing to wait for
+            self._settle()
 
     def _settle(self) -> None:
         """Read what the last step gave."""
@@ -143,30 +110,32 @@ class Training:
         if taken is not None:
             self._account(taken)
 
-    def _backward(self, numbers: Sequence[int], scale: float) -> tuple[Tensor, int]:
-        """Add the gradient of a step's loss to the adapter's, over all processes; return the loss and tokens computed.
+    def _backward(self, numbers: Sequence[int], scale: float) -> tuple[Tensor, Tensor, int]:
+        """Add the gradient of a step's loss to the adapter's.
 
-        A beginning that rows share is computed once a pass.
+        Returns the loss, above 0 if any process was asked to stop, and how many tokens are computed, each of them over
+        all processes. A beginning that rows share is computed once a pass.
         """
         task, capacity = self.task, self.network.placement.tokens
-        shared, computed = len(task.prefix), 0
+        shared = len(task.prefix)
         sizes = {row: len(task.rows[row].input_ids) - shared for row in numbers}
         room = sum(sizes.values()) if capacity is None else capacity - shared
-        mine = packing.shares_of(numbers, sizes, task.processes.count)[task.processes.rank]
-        passes = packing.passes_of(mine, sizes, room)
+        shares = packing.shares_of(numbers, sizes, task.processes.count)
+        passes = [packing.passes_of(share, sizes, room) for share in shares]
         loss = self.adapter.values.new_zeros(())
-        for part in passes:
+        asked = loss + float(self._asked.is_set())
+        for part in passes[task.processes.rank]:
             pack = packing.pack_of([task.rows[row] for row in part], task.prefix, capacity, self.adapter.values.device)
             found = self.network.loss(pack, scale)
             found.backward()  # type: ignore[no-untyped-call]
             loss += found.detach()
-            computed += pack.tokens
-        task.processes.add(self.adapter.gradient, loss)
-        return loss, computed
+        task.processes.add(self.adapter.gradient, loss, asked)
+        return loss, asked, sum(sizes.values()) + shared * sum(map(len, passes))
 
     def _account(self, taken: Taken) -> None:
         progress, step = self.progress, self.progress.step + 1
-        loss, norm = taken.read()
+        loss, norm, asked = taken.read()
+        self._stop_asked = self._stop_asked or asked > 0
         found = {"loss": loss, "learning_rate": taken.rate, "grad_norm": norm}
         self._check(step, taken.numbers, found)
         progress.step = step
@@ -244,6 +213,8 @@ class Training:
         if place is None:
             return
         tensors, state = checkpoint.load(place)
+        if state["names"] != self.adapter.names:
+            raise InputError(f"{place}: holds the adapter of another model; start over with --from-scratch")
         self.adapter.load(tensors["adapter"])
         moments = self.optimiser.state[self.adapter.values]
         moments["step"].fill_(state["step"])

@@ -64,7 +64,7 @@ def checked(recipe: Recipe, base: Path | str, planned: stage.Plan, checkpoints: 
     steps = packing.steps_of([len(row.input_ids) for row in data], recipe.step_tokens, recipe.epochs, recipe.seed)
     exam = None
     if recipe.dev_evaluations:
-        budget, positions = devset.reply_budget(data), config.max_position_embeddings
+        budget, positions = devset.reply_budget(data), getattr(config, "max_position_embeddings", 2**31)
         exam = devset.exam_of(recipe.dev_sets, recipe.dev_items, tokenizer, budget, positions)
     of = training_of(planned)
     checkpoint.matching(checkpoints, of)

@@ -24,7 +24,7 @@ def dequantise(weight: Any, out: Tensor) -> None:
     from bitsandbytes.functional import dequantize_4bit, dequantize_blockwise
 
     state = weight.quant_state
-    if out.is_cuda:
+    if out.is_cuda and out.numel() % state.blocksize == 0:
         largest = state.absmax
         if state.nested:  # the scales are quantised, too
             largest = dequantize_blockwise(state.absmax, state.state2).add_(state.offset)

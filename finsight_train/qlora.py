@@ -49,8 +49,11 @@ def check_base(base: Path | str, recipe: Recipe) -> None:
     generation = None if isinstance(base, str) else base / "generation_config.json"
     if generation and generation.is_file() and json.loads(generation.read_text("utf-8")).get("use_cache") is False:
         raise InputError(f"{generation}: use_cache is false, which makes generation many times slower; set it to true")
-    with torch.device("meta"):  # the layers alone, without a single weight
-        model = AutoModelForCausalLM.from_config(config)
+    try:
+        with torch.device("meta"):  # the layers alone, without a single weight
+            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    except ValueError as error:
+        raise InputError(f"{base}: cannot be trained: {' '.join(str(error).split())[:200]}") from None
     head = model.get_output_embeddings()
     if not any(isinstance(module, torch.nn.Linear) and module is not head for module in model.modules()):
         raise InputError(f"{base}: has no linear layer that NF4 can hold; fine-tune another base")

@@ -39,7 +39,7 @@ def trained(recipe: Recipe, base: Path | str, material: Material, processes: Pro
     from transformers import set_seed
     from transformers.utils import logging
 
-    from finsight_train import adapter, loop, network, qlora
+    from finsight_train import adapter, loop, network, qlora, task
 
     logging.disable_progress_bar()
     set_seed(recipe.seed)
@@ -47,7 +47,7 @@ def trained(recipe: Recipe, base: Path | str, material: Material, processes: Pro
     numbers = adapter.Adapter(model)
     dtype = getattr(torch, recipe.compute_dtype)
     running = network.Network(model, material.placement, dtype, material.kernel)
-    task = loop.Task(
+    made_of = task.Task(
         recipe=recipe,
         rows=material.rows,
         prefix=material.prefix,
@@ -57,7 +57,7 @@ def trained(recipe: Recipe, base: Path | str, material: Material, processes: Pro
         of=material.of,
         processes=processes,
     )
-    training = loop.Training(task, running, numbers)
+    training = loop.Training(made_of, running, numbers)
     if processes.first:
         print(f"  {in_words(material)}", flush=True)
     training.run()

@@ -72,3 +72,20 @@ def plain_loss(model: Any, row: Row) -> Tensor:
     """Return the summed loss of one row by these."""
     labels = torch.tensor([label for label in row.labels if label != IGNORED])
     return torch.nn.functional.cross_entropy(plain_logits(model, row), labels, reduction="sum")
+
+
+#: (prompt, reply) tokens; all prompts begin with the same five tokens.
+ROWS = rows_of([(9, 5), (30, 11), (6, 1), (14, 20), (8, 2)], shared=5)
+PREFIX = ROWS[0].input_ids[:5]
+
+
+def gradients(model: Any, loss: Tensor) -> dict[str, Tensor]:
+    """Return the gradient by each parameter of the adapter."""
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    return dict(zip(named, torch.autograd.grad(loss, list(named.values())), strict=True))
+
+
+def furthest(found: dict[str, Tensor], right: dict[str, Tensor]) -> float:
+    """Return the largest relative error among the gradients."""
+    assert set(found) == set(right)
+    return max(float((found[name] - right[name]).norm() / right[name].norm()) for name in right)

@@ -11,22 +11,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from finsight_eval.errors import InputError
 from finsight_train import layer, weights
 from finsight_train.adapter import Adapter
 from finsight_train.documents import FLEX, SDPA, VARLEN
 from finsight_train.network import Network, Placement
 from finsight_train.packing import Pack, pack_of, passes_of
-from tests.finsight_train.adapted import base_of, model_of, plain_logits, plain_loss, rows_of
+from tests.finsight_train.adapted import (
+    PREFIX,
+    ROWS,
+    base_of,
+    furthest,
+    gradients,
+    model_of,
+    plain_logits,
+    plain_loss,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from finsight_train.rows import Row
 
-#: (prompt, reply) tokens; all prompts begin with the same five tokens.
-ROWS = rows_of([(9, 5), (30, 11), (6, 1), (14, 20), (8, 2)], shared=5)
-PREFIX = ROWS[0].input_ids[:5]
 SHARED = [0, 5]
 GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")]
 
@@ -65,18 +70,6 @@ def network_of(model: Any, kept: bool = True, recomputed: int = 0, tokens: int |
 
 def pack(rows: list[Row], shared: int = 0, tokens: int | None = None) -> Pack:
     return pack_of(rows, PREFIX[:shared], tokens, "cpu")
-
-
-def gradients(model: Any, loss: Tensor) -> dict[str, Tensor]:
-    """Return the gradient by each parameter of the adapter."""
-    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    return dict(zip(named, torch.autograd.grad(loss, list(named.values())), strict=True))
-
-
-def furthest(found: dict[str, Tensor], right: dict[str, Tensor]) -> float:
-    """Return the largest relative error among the gradients."""
-    assert set(found) == set(right)
-    return max(float((found[name] - right[name]).norm() / right[name].norm()) for name in right)
 
 
 @pytest.mark.parametrize("placement", [*starmap(Placement, product([None, 160], [True, False], [0, 1, 3]))])
@@ -225,52 +218,6 @@ def test_transformers_layers_are_recomputed_when_asked(
         assert len(forwards) == times
         with network.generating():
             pass
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes", "form"),
-    [
-        ("llama", {}, "own"),
-        ("llama", {"attention_bias": True, "mlp_bias": True, "head_dim": 24}, "own"),
-        ("llama", {"num_key_value_heads": 4, "tie_word_embeddings": True}, "own"),
-        ("mistral", {"sliding_window": None}, "own"),
-        ("qwen2", {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}}, "own"),
-        ("qwen2", {"hidden_act": "gelu"}, "transformers"),
-        ("mistral", {"sliding_window": 64}, "transformers"),
-        ("qwen3", {"head_dim": 24}, "transformers"),
-        ("smollm3", {"no_rope_layers": [1, 0, 1]}, "transformers"),
-        ("gemma", {"head_dim": 16}, "transformers"),
-        ("gpt_neox", {"hidden_act": "gelu"}, "transformers"),
-    ],
-)
-def test_other_architectures(tmp_path: Path, kind: str, changes: dict[str, Any], form: str) -> None:
-    """What computes as ours do runs on our layers, what merely looks like it on its own: the loss is PEFT's."""
-    model = model_of(base_of(tmp_path, kind, **changes))
-    right = [plain_loss(model, row) for row in ROWS]
-    grads = gradients(model, torch.stack(right).sum())
-    network = network_of(model, recomputed=1)
-    assert network.form == form
-    found = network.loss(pack(ROWS, 5, 160), 1.0)
-    assert float(found.detach()) == pytest.approx(sum(float(loss.detach()) for loss in right), rel=1e-6)
-    assert furthest(gradients(model, found), grads) < 1e-4
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes", "says"),
-    [
-        ("granite", {"logits_scaling": 2.0}, "type granite cannot be trained: packed, its logits are off by 100%"),
-        ("cohere", {"logit_scale": 0.5}, "type cohere cannot be trained"),
-        ("mistral", {"sliding_window": 20}, "see 20 tokens at most, and a row has 24"),
-        ("stablelm", {}, "do not hand on which row a token is of"),
-    ],
-)
-def test_what_would_train_on_other_numbers_is_refused(
-    tmp_path: Path, kind: str, changes: dict[str, Any], says: str
-) -> None:
-    """Before the first step, and with a reason."""
-    model = model_of(base_of(tmp_path, kind, **changes))
-    with pytest.raises(InputError, match=says):
-        network_of(model)
 
 
 @pytest.mark.parametrize(
