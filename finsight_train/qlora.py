@@ -34,11 +34,13 @@ def check_device(recipe: Recipe) -> None:
 def check_base(base: Path | str, recipe: Recipe) -> None:
     """Raise InputError for what the base's configuration can tell: no linear layers, few positions, slow generation."""
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
 
     try:
         config = AutoConfig.from_pretrained(base)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise InputError(f"{base}: no model configuration can be read: {' '.join(str(error).split())[:200]}") from None
     positions = getattr(config, "max_position_embeddings", recipe.max_length)
     if recipe.max_length > positions:
@@ -55,7 +57,8 @@ def check_base(base: Path | str, recipe: Recipe) -> None:
     except ValueError as error:
         raise InputError(f"{base}: cannot be trained: {' '.join(str(error).split())[:200]}") from None
     head = model.get_output_embeddings()
-    if not any(isinstance(module, torch.nn.Linear) and module is not head for module in model.modules()):
+    kinds = (torch.nn.Linear, Conv1D)  # the second is GPT-2's
+    if not any(isinstance(module, kinds) and module is not head for module in model.modules()):
         raise InputError(f"{base}: has no linear layer that NF4 can hold; fine-tune another base")
 
 

@@ -98,7 +98,7 @@ def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)])
 def test_a_real_signal_costs_nothing(runs: Path, base: Path, kind: signal.Signals, code: int) -> None:
     """`kill -9` leaves the last checkpoint, SIGTERM saves one first; the same command then ends as if undisturbed."""
-    _recipe(runs, base, epochs=30.0, **PLAIN)
+    _recipe(runs, base, **{**PLAIN, "epochs": 10.0, "checkpoint_steps": 4})
     process = _started(runs)
     _wait_for(runs / "tiny" / "train.checkpoint" / "step-000008", process)
     process.send_signal(kind)

@@ -244,6 +244,11 @@ def _copied_base(name: str, edit: Callable[[dict[str, Any]], dict[str, Any]]) ->
         (_rows(sft_row(1, "news", "")), "sft.jsonl:1: row row-1: completion: its content is empty"),
         (_rows(), "holds no rows"),
         (_copied_base("generation_config.json", lambda c: {**c, "use_cache": False}), "use_cache is false"),
+        (_copied_base("config.json", lambda c: {**c, "num_hidden_layers": 0}), "no model configuration can be read"),
+        (
+            _copied_base("config.json", lambda c: {**c, "num_hidden_layers": 0, "layer_types": []}),
+            "has no linear layer",
+        ),
         (_copied_base("tokenizer_config.json", lambda c: {**c, "eos_token": "<|endoftext|>"}), "does not end a reply"),
     ],
 )
