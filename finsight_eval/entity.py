@@ -39,8 +39,8 @@ _CHINESE = re.compile(r"[\u3400-\u9fff]")
 def entity_matches(said: str, entity: str, aliases: Iterable[str]) -> bool:
     """Tell whether `said` is `entity` or one of its `aliases`, surface differences apart."""
     core, qualifiers = _name(said[:_LONGEST])
-    if not core:
-        return False
+    if not core or said == entity:
+        return bool(core)
     for form in (entity, *aliases):
         other_core, other_qualifiers = _name(form[:_LONGEST])
         if core == other_core and (qualifiers == other_qualifiers or not qualifiers or not other_qualifiers):

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the type stubs leave it out
 from typing import TYPE_CHECKING, Any, Final
 
 from finsight_eval.errors import InputError, printable
@@ -91,13 +92,10 @@ def loads_foreign(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def foreign_at(text: str, start: int) -> tuple[Any, int]:
-    """Return the JSON value that begins at `start`, with no white space before it, and its end; as `loads_foreign`."""
-    try:
-        value, end = _FOREIGN.raw_decode(text, start)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return value, end
+def string_at(text: str, start: int) -> tuple[str, int]:
+    """Return the JSON string whose opening quote stands before `start`, and its end; raises ValueError for none."""
+    found: tuple[str, int] = scanstring(text, start)
+    return found
 
 
 def dumps(value: Any) -> str:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import json_repair
 
 from finsight_eval.labels import RISK_WORDS, SENTIMENT_WORDS, label_of
-from finsight_eval.parse import Answer, Reason, Unparsed, parse
+from finsight_eval.parse import KEPT, LONGEST_KEPT, Answer, Reason, Unparsed, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,13 +51,22 @@ def parse_lenient(reply: str, strict: Answer | Unparsed | None = None) -> Answer
     if isinstance(strict, Answer):
         return strict
     thinking, tail = _split(reply)
-    readings = {answer for value in objects_in(tail if tail.strip() else thinking) if (answer := _answer(value))}
+    said = tail if tail.strip() else thinking
+    readings = _kept_readings(said) if len(said) < LONGEST_KEPT else _readings(said)
     if len(readings) > 1:
         return Unparsed(Reason.SEVERAL_OBJECTS)
     if not readings:
         return strict
     (only,) = readings
     return Answer(thinking, only.entity, only.sentiment, only.risk_level)
+
+
+def _readings(text: str) -> frozenset[Answer]:
+    """Return the different verdicts that the objects of `text` hold, without reasoning."""
+    return frozenset(answer for value in objects_in(text) if (answer := _answer(value)))
+
+
+_kept_readings: Final = lru_cache(maxsize=KEPT)(_readings)
 
 
 def _split(reply: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from finsight_eval import confusion
@@ -153,37 +154,36 @@ _SENTIMENTS: Final = tuple(sorted(SENTIMENTS))
 
 
 def sentiment_of(outcome: Outcome) -> str | None:
-    return outcome.sentiment if isinstance(outcome, Answer) else None
+    return outcome.sentiment
 
 
 def risk_of(outcome: Outcome) -> str | None:
-    return outcome.risk_level if isinstance(outcome, Answer) else None
+    return outcome.risk_level
 
 
 def agrees_with_teacher(verdict: Verdict) -> bool | None:
     """Tell whether both labels are the teacher's; None where the teacher has no answer."""
-    if verdict.teacher is None:
-        return None
-    return verdict.teacher == (sentiment_of(verdict.strict), risk_of(verdict.strict))
+    said = verdict.strict
+    return None if verdict.teacher is None else verdict.teacher == (said.sentiment, said.risk_level)
 
 
 def reads_risk(outcome: Outcome, item: AnyItem) -> bool | None:
     """Tell whether the risk level is the gold one; None where the set labels none."""
-    return None if item.risk_level is None else risk_of(outcome) == item.risk_level
+    return None if item.risk_level is None else outcome.risk_level == item.risk_level
 
 
 def labels_right(verdict: Verdict) -> bool:
     """Tell whether every label that the item's set has is the gold one: both of ours, the sentiment of public sets."""
     said, item = verdict.strict, verdict.item
-    return sentiment_of(said) == item.sentiment and reads_risk(said, item) is not False
+    return said.sentiment == item.sentiment and reads_risk(said, item) is not False
 
 
 def names_entity(verdict: Verdict) -> bool | None:
     """Tell whether the entity is the gold one; None where the set names none, or gave it with the text."""
-    said = verdict.strict
-    if verdict.item.entity is None or verdict.item.risk_level is None:
+    said, item = verdict.strict, verdict.item
+    if item.entity is None or item.risk_level is None:
         return None
-    return isinstance(said, Answer) and entity_matches(said.entity, verdict.item.entity, verdict.item.aliases)
+    return isinstance(said, Answer) and entity_matches(said.entity, item.entity, item.aliases)
 
 
 def grounded(verdict: Verdict) -> float | None:
@@ -191,13 +191,11 @@ def grounded(verdict: Verdict) -> float | None:
     return grounding(said.thinking, verdict.item.text) if isinstance(said, Answer) else None
 
 
-def _gold_sentiment(verdict: Verdict) -> str:
-    return verdict.item.sentiment
-
-
-def _said_sentiment(verdict: Verdict) -> str | None:
-    return sentiment_of(verdict.strict)
-
+#: Labels are looked up without a function of ours in between: millions are.
+_gold_sentiment: Final = attrgetter("item.sentiment")
+_gold_risk: Final = attrgetter("item.risk_level")
+_said_sentiment: Final = attrgetter("strict.sentiment")
+_said_risk: Final = attrgetter("strict.risk_level")
 
 METRICS: Final[dict[str, Metric]] = {
     # Headline, all strict.
@@ -210,15 +208,13 @@ METRICS: Final[dict[str, Metric]] = {
     "pair_consistency": Paired(labels_right, lambda item: pair_of(item.id)),
     # An answer has its thinking block: the strict reading asks for it.
     "thinking_rate": Rate(lambda v: isinstance(v.strict, Answer) or has_thinking(v.reply or "")),
-    "sentiment_accuracy": Rate(lambda v: sentiment_of(v.strict) == v.item.sentiment),
+    "sentiment_accuracy": Rate(lambda v: v.strict.sentiment == v.item.sentiment),
     "sentiment_weighted_f1": Agreement(_gold_sentiment, _said_sentiment, confusion.weighted_f1, _SENTIMENTS),
     # What FinGPT's scorer would show, which takes an unreadable answer for the majority class of the public sets.
     "fingpt_weighted_f1": Agreement(
-        _gold_sentiment, lambda v: sentiment_of(v.strict) or "Neutral", confusion.weighted_f1, _SENTIMENTS
+        _gold_sentiment, lambda v: v.strict.sentiment or "Neutral", confusion.weighted_f1, _SENTIMENTS
     ),
-    "risk_kappa": Agreement(
-        lambda v: v.item.risk_level, lambda v: risk_of(v.strict), confusion.quadratic_kappa, RISK_LEVELS, True
-    ),
+    "risk_kappa": Agreement(_gold_risk, _said_risk, confusion.quadratic_kappa, RISK_LEVELS, True),
     "teacher_kappa_sentiment": Agreement(
         lambda v: v.teacher.sentiment if v.teacher else None,
         _said_sentiment,
@@ -230,7 +226,7 @@ METRICS: Final[dict[str, Metric]] = {
     # What the replies would be worth if the contract were forgiven.
     "lenient_parse_rate": Rate(lambda v: isinstance(v.lenient, Answer)),
     "lenient_sentiment_f1": Agreement(
-        _gold_sentiment, lambda v: sentiment_of(v.lenient), confusion.macro_f1, _SENTIMENTS
+        _gold_sentiment, attrgetter("lenient.sentiment"), confusion.macro_f1, _SENTIMENTS
     ),
     "lenient_risk_accuracy": Rate(lambda v: reads_risk(v.lenient, v.item)),
 }

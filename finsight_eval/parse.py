@@ -15,7 +15,8 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, ClassVar, Final
 
 from finsight_eval.labels import RISK_LEVELS, SENTIMENTS
 from finsight_eval.schema import KEYS, conforms
@@ -27,6 +28,10 @@ _PLAIN: Final = re.compile(
     rf'"sentiment": ?"(?P<sentiment>{"|".join(SENTIMENTS)})", ?'
     rf'"risk_level": ?"(?P<risk_level>{"|".join(RISK_LEVELS)})" ?\}}'
 )
+#: Models agree on most verdicts: what follows the reasoning is the same text again and again, and is read once. Replies
+#: are hostile, so no longer text is kept.
+LONGEST_KEPT: Final = 400
+KEPT: Final = 1 << 14
 OPEN: Final = "<thinking>"
 CLOSE: Final = "</thinking>"
 
@@ -71,12 +76,18 @@ class Unparsed:
 
     reason: Reason
 
+    sentiment: ClassVar[None] = None
+    risk_level: ClassVar[None] = None
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """Ours or the API's fault: counted, never scored; a run with any is not publishable."""
 
     error: str
+
+    sentiment: ClassVar[None] = None
+    risk_level: ClassVar[None] = None
 
 
 class _DuplicateKeyError(ValueError):
@@ -113,10 +124,19 @@ def parse(reply: str) -> Answer | Unparsed:
         return Unparsed(Reason.SEVERAL_THINKING)
     if not thinking:
         return Unparsed(Reason.EMPTY_THINKING)
+    found = _kept_fields(tail) if len(tail) < LONGEST_KEPT else _fields(tail)
+    return Unparsed(found) if isinstance(found, Reason) else Answer(thinking, *found)
+
+
+def _fields(tail: str) -> tuple[str, str, str] | Reason:
+    """Return entity, sentiment and risk level of the object that makes up all of `tail`, or why it gives none."""
     if (plain := _PLAIN.fullmatch(tail)) and (entity := plain["entity"].strip()) and _is_unicode(entity):
-        return Answer(thinking, entity, plain["sentiment"], plain["risk_level"])
+        return entity, plain["sentiment"], plain["risk_level"]
     read = _object_at_start(tail)
-    return _checked(thinking, read) if isinstance(read, dict) else Unparsed(read)
+    return _checked(read) if isinstance(read, dict) else read
+
+
+_kept_fields: Final = lru_cache(maxsize=KEPT)(_fields)
 
 
 def _object_at_start(tail: str) -> dict[str, Any] | Reason:
@@ -146,19 +166,19 @@ def _why_no_object(tail: str) -> Reason:
     return Reason.FENCED_JSON if tail.startswith("```") else Reason.TEXT_BEFORE_JSON
 
 
-def _checked(thinking: str, value: dict[str, Any]) -> Answer | Unparsed:
-    """Return the answer in `value`, which the schema decides on; the reason only explains its refusal."""
+def _checked(value: dict[str, Any]) -> tuple[str, str, str] | Reason:
+    """Return the fields in `value`, which the schema decides on; the reason only explains its refusal."""
     if conforms(value) and _is_unicode(value["entity"]):
-        return Answer(thinking, value["entity"].strip(), value["sentiment"], value["risk_level"])
+        return value["entity"].strip(), value["sentiment"], value["risk_level"]
     if any(key not in value for key in KEYS):
-        return Unparsed(Reason.MISSING_KEY)
+        return Reason.MISSING_KEY
     if len(value) > len(KEYS):
-        return Unparsed(Reason.UNKNOWN_KEY)
+        return Reason.UNKNOWN_KEY
     if not all(isinstance(value[key], str) for key in KEYS):
-        return Unparsed(Reason.WRONG_TYPE)
+        return Reason.WRONG_TYPE
     if not value["entity"].strip():
-        return Unparsed(Reason.EMPTY_ENTITY)
-    return Unparsed(Reason.UNKNOWN_LABEL if _is_unicode(value["entity"]) else Reason.MALFORMED_JSON)
+        return Reason.EMPTY_ENTITY
+    return Reason.UNKNOWN_LABEL if _is_unicode(value["entity"]) else Reason.MALFORMED_JSON
 
 
 def _is_unicode(text: str) -> bool:

@@ -24,7 +24,7 @@ from finsight_eval.metrics import METRICS, Agreement, Paired, by_pair
 from finsight_eval.parse import Failed, Unparsed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from finsight_eval.metrics import Metric
     from finsight_eval.samples import Samples
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 #: Figures are sums of floats: recorded and recomputed in another order they may differ in the last digits.
 _SAME: Final = 1e-9
 _NAMED: Final = 3
+#: The pairs of labels that several metrics are made of, by the two functions that look them up.
+_Pairs = dict[tuple["Callable[[Verdict], Any]", "Callable[[Verdict], Any]"], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Rescored:
 def value_of(name: str, verdicts: Sequence[Verdict]) -> float | None:
     """Return the value of metric `name` without an interval, None where it has none."""
     metric = METRICS[name]
-    return _figure(metric, _contributions(metric, verdicts))
+    return _figure(metric, _contributions(metric, verdicts, {}))
 
 
 def rescored(samples: Samples) -> dict[str, Rescored]:
@@ -96,34 +98,37 @@ def rescored(samples: Samples) -> dict[str, Rescored]:
     missing = max(0, evaluated - len(samples.verdicts)) if isinstance(evaluated, int) else 0
     answered = [place for place, verdict in enumerate(samples.verdicts) if not isinstance(verdict.strict, Failed)]
     verdicts = [samples.verdicts[place] for place in answered]
+    pairs: _Pairs = {}
     for name, metric in METRICS.items():
         values = samples.recorded.get(name)
         if values is None and name not in samples.figures:
             continue
-        after = _contributions(metric, verdicts)
+        after = _contributions(metric, verdicts, pairs)
         value = _figure(metric, after)
+        alike = values == after
         before = samples.figures.get(name)
         if before is None and values is not None:
-            before = value if values == after else _figure(metric, values)
+            before = value if alike else _figure(metric, values)
         if before is None:
             continue
-        changes = tuple(_changes(verdicts, [values[place] for place in answered], after)) if values else ()
+        recorded = () if alike or values is None else [values[place] for place in answered]
+        changes = tuple(_changes(verdicts, recorded, after)) if recorded else ()
         source = "results" if name in samples.figures else "samples"
         found[name] = Rescored(before, value, source, changes, missing, len(samples.verdicts) - len(verdicts))
     return found
 
 
-def _contributions(metric: Metric, verdicts: Sequence[Verdict]) -> list[Any]:
-    """Return what each item contributes to a metric, in the form in which lm-eval records it."""
-    if isinstance(metric, Agreement):
-        reference, said = metric.reference, metric.said
-        found: list[Any] = [(reference(v) or "", said(v)) for v in verdicts]
-    elif isinstance(metric, Paired):
-        found = [(metric.pair(v.item) or "", metric.of(v)) for v in verdicts]
-    else:
-        of = metric.of
-        found = [None if (value := of(v)) is None else float(value) for v in verdicts]
-    return found
+def _contributions(metric: Metric, verdicts: Sequence[Verdict], pairs: _Pairs) -> list[Any]:
+    """Return what each item contributes to a metric, equal to what lm-eval records; `pairs` keeps those of labels."""
+    if isinstance(metric, Paired):
+        return [(metric.pair(v.item) or "", metric.of(v)) for v in verdicts]
+    if not isinstance(metric, Agreement):
+        return [*map(metric.of, verdicts)]
+    key = metric.reference, metric.said
+    if key not in pairs:
+        labels = zip(map(metric.reference, verdicts), map(metric.said, verdicts), strict=True)
+        pairs[key] = [(gold or "", said) for gold, said in labels]
+    return pairs[key]
 
 
 def _figure(metric: Metric, values: Sequence[Any]) -> float | None:
@@ -133,7 +138,7 @@ def _figure(metric: Metric, values: Sequence[Any]) -> float | None:
     numbers = values
     if isinstance(metric, Paired):
         numbers = [float(right) for right in by_pair([pair for pair in values if isinstance(pair, tuple)])]
-    known = [(value, count) for value, count in Counter(numbers).items() if isinstance(value, float)]
+    known = [(value, count) for value, count in Counter(numbers).items() if isinstance(value, float | bool)]
     whole = sum(count for _, count in known)
     return sum(value * count for value, count in known) / whole if whole else None
 
@@ -152,11 +157,10 @@ def _agreement(metric: Agreement, pairs: Counter[Any]) -> float | None:
 
 def _changes(verdicts: Sequence[Verdict], before: Sequence[Any], after: Sequence[Any]) -> list[Change]:
     found: list[Change] = []
-    if before == after:
-        return found
-    for verdict, old, new in zip(verdicts, before, after, strict=True):
-        if new == old:
+    for verdict, old, today in zip(verdicts, before, after, strict=True):
+        if today == old:
             continue
+        new: Any = float(today) if isinstance(today, bool) else today
         was, now = (value[1] if isinstance(value, tuple) else value for value in (old, new))
         outcome = verdict.strict
         reason = outcome.reason.value if isinstance(outcome, Unparsed) else None

@@ -35,27 +35,24 @@ class Requests:
         """The settings, {} where no line holds any."""
         return self._first[1] if self._first else {}
 
-    def take(self, number: int, arguments: Any, item: AnyItem, encoded: bytes) -> None:
-        """Look at the request of line `number`; `encoded` is our prompt for `item` as it stands in a file.
+    def take(self, number: int, arguments: Any, item: AnyItem, encoded: tuple[bytes, bytes] | None) -> None:
+        """Look at the request of line `number`; `encoded` is what stands `around` our prompt for `item` in it.
 
         A line whose bytes around the prompt are those of the line before is not decoded.
 
         Raises:
             InputError: other settings than those of the first line.
         """
-        found = b""
-        if isinstance(arguments, bytes):
-            before, found, after = arguments.partition(encoded)
-            if found and (before, after) == self._encoded:
-                return
+        if encoded is not None and encoded == self._encoded:
+            return
         decoded = _decoded(arguments)
         if decoded is not None:
             self._settle(number, _argument(decoded, 1))
-        around = _around(_argument(decoded, 0), prompt_of(item))
-        self._around = self._around or around
-        self.ours = self.ours and around is not None and around == self._around
-        if found:
-            self._encoded = before, after
+        here = _around(_argument(decoded, 0), prompt_of(item))
+        self._around = self._around or here
+        self.ours = self.ours and here is not None and here == self._around
+        if encoded is not None:
+            self._encoded = encoded
 
     def _settle(self, number: int, settings: Any) -> None:
         here = settings if isinstance(settings, dict) else {}
@@ -68,6 +65,14 @@ class Requests:
                     f"{self._path}:{number}: generation setting {printable(key, 40)} is {_shown(here, key)}, on line "
                     f"{line} {_shown(first, key)}; one run has one setting: evaluate all items the same way"
                 )
+
+
+def around(arguments: Any, prompt: bytes) -> tuple[bytes, bytes] | None:
+    """Return what stands before and after our `prompt` in a request that nobody has decoded, None without it."""
+    if not isinstance(arguments, bytes):
+        return None
+    before, found, after = arguments.partition(prompt)
+    return (before, after) if found else None
 
 
 def _shown(settings: dict[str, Any], key: str) -> str:

@@ -23,8 +23,8 @@ from finsight_eval.jsonl import loads_foreign
 from finsight_eval.lm_results import conditions, read_results, recorded_figures, task_in
 from finsight_eval.no_samples import mistaken
 from finsight_eval.records import PublicItem, item_of, kind_of, row_problem
-from finsight_eval.sample_lines import Line, LineReader, line_of
-from finsight_eval.sample_requests import Requests
+from finsight_eval.sample_lines import Line, LineReader, by_metric, line_of
+from finsight_eval.sample_requests import Requests, around
 from finsight_eval.verdicts import TEACHER_KEYS, Verdict, failed_verdict, teacher_of, verdict_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from finsight_eval.verdicts import Labels
 
 NO_REPLY: Final = "no reply text in the sample"
+#: Lines are long: with the usual buffer of 8 KB each takes several calls.
+_BUFFER: Final = 1 << 18
 #: One of these stands in every document of a FinSight task.
 _DOCUMENT_KEYS: Final = ("id", "lang", "text", "sentiment")
 
@@ -78,13 +80,13 @@ def read_samples(path: Path, documents: Documents | None = None) -> Samples:
         first = first or line
         if line.filter != first.filter:  # the same documents with the same replies once more
             continue
-        asked = line.asked or documents.asked(line, f"{path}:{number}")
+        asked = documents.asked(line, path, number) if line.opening or not line.asked else line.asked
         doc_id = len(read) if line.doc_id is None else line.doc_id
         before = ids.setdefault(asked.item.id, number)
         if doc_id in read or before != number:
             raise _twice(path, number, doc_id, asked.item.id, read[doc_id][0] if doc_id in read else before)
         read[doc_id] = number, _verdict(asked, _reply(line.replies)), line.recorded
-        requests.take(number, line.arguments, asked.item, asked.encoded)
+        requests.take(number, line.arguments, asked.item, asked.around)
     if first is None:
         raise InputError(f"{path}: holds no samples; an empty set has no figures")
     ordered = [read[doc_id] for doc_id in sorted(read)]
@@ -95,7 +97,7 @@ def read_samples(path: Path, documents: Documents | None = None) -> Samples:
         [verdict for _, verdict, _ in ordered],
         prompt.fingerprint() if requests.ours else "other",
         requests.generation,
-        {name: [values.get(name) for values in recorded] for name in first.recorded},
+        by_metric(recorded, first.recorded),
         recorded_figures(results, task),
         conditions(results, task),
     )
@@ -114,7 +116,7 @@ def _lines(path: Path, reader: LineReader[Asked]) -> Iterator[tuple[int, Line]]:
         raise InputError(f"{path}: no such file; give a samples_*.jsonl that lm-eval wrote (--log_samples)")
     number = 1
     try:
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=_BUFFER) as stream:
             for number, text in enumerate(stream, start=1):
                 if number == 1 and text.lstrip()[:1] == b"[":
                     rows = loads_foreign(str(text + stream.read(), "utf-8"))
@@ -136,7 +138,8 @@ def _refused(path: Path, number: int, problem: str) -> InputError:
 def _whole(path: Path, number: int, line: Line | None) -> Line:
     if line is None:
         raise InputError(f"{path}:{number}: a JSON object is expected; score files that lm-eval wrote (--log_samples)")
-    if not isinstance(line.doc_id, int | None) or (line.asked is None and not isinstance(line.doc, dict)):
+    numbered = line.doc_id is None or isinstance(line.doc_id, int)
+    if not numbered or (line.asked is None and not isinstance(line.doc, dict)):
         raise _refused(path, number, "no lm-eval sample: `doc` and `doc_id` are expected; evaluate with --log_samples")
     return line
 
@@ -148,11 +151,15 @@ def _verdict(asked: Asked, reply: str | None) -> Verdict:
 
 
 class Asked(NamedTuple):
-    """What a document asks: its item, the teacher's labels, and our prompt as it stands in a file."""
+    """What a line asks: its item, the teacher's labels, our prompt as it stands in a file, and the request around it.
+
+    `around` is None where the prompt does not stand in the request as it does in ours.
+    """
 
     item: AnyItem
     teacher: Labels | None
     encoded: bytes
+    around: tuple[bytes, bytes] | None
 
 
 class Documents:
@@ -161,13 +168,17 @@ class Documents:
     def __init__(self) -> None:
         self.reader: Final[LineReader[Asked]] = LineReader()
 
-    def asked(self, line: Line, where: str) -> Asked:
-        """Return what the document of `line` asks; raises InputError, with `where`, for one of no FinSight task."""
+    def asked(self, line: Line, path: Path, number: int) -> Asked:
+        """Return what `line` asks; raises InputError, naming it, for a document of no FinSight task."""
+        known = line.asked or self._new(line, f"{path}:{number}")
+        asked = known._replace(around=around(line.arguments, known.encoded))
+        self.reader.remember(line, asked)
+        return asked
+
+    def _new(self, line: Line, where: str) -> Asked:
         row = {key: value for key, value in line.doc.items() if key not in TEACHER_KEYS}
         item = _item(row, where, plain=bool(line.text) and b"\\u" not in line.text)
-        found = Asked(item, teacher_of(line.doc), encoded_prompt(item))
-        self.reader.remember(line, found)
-        return found
+        return Asked(item, teacher_of(line.doc), encoded_prompt(item), None)
 
 
 def encoded_prompt(item: AnyItem) -> bytes:
@@ -212,19 +223,24 @@ def _reply(responses: Any) -> str | None:
         responses = responses[0]
     if not isinstance(responses, str) or responses.isascii():
         return responses if isinstance(responses, str) else None
-    return responses.encode("utf-8", "backslashreplace").decode()
+    try:
+        responses.encode()
+    except UnicodeEncodeError:
+        return responses.encode("utf-8", "backslashreplace").decode()
+    return responses
 
 
 def check_gold(verdicts: Sequence[Verdict], items: Sequence[AnyItem], where: str) -> None:
     """Raise InputError for a sample whose document is not, key for key, the benchmark's row of that id."""
     known = {item.id: item for item in items}
     for verdict in verdicts:
-        name = printable(verdict.item.id, 40)
-        if verdict.item.id not in known:
-            raise InputError(f"{where}: item {name!r} is not in the benchmark; score it with the set it was made on")
-        if verdict.item == known[verdict.item.id]:
+        expected_item = known.get(verdict.item.id)
+        if verdict.item == expected_item:
             continue
-        gold = known[verdict.item.id].row()
+        name = printable(verdict.item.id, 40)
+        if expected_item is None:
+            raise InputError(f"{where}: item {name!r} is not in the benchmark; score it with the set it was made on")
+        gold = expected_item.row()
         for key, found in verdict.item.row().items():
             if found != gold[key]:
                 shown, expected = printable(repr(found), 60), printable(repr(gold[key]), 60)

@@ -202,8 +202,9 @@ def _line(path: Path, golds: Golds, documents: Documents) -> Line:
     if gold := golds.of(samples.task):
         check_gold(samples.verdicts, gold.items, str(path))
     counted = scored(samples.verdicts)
-    headline = {name: value_of(name, counted) for name in HEADLINE}
-    return Line(path, samples.task, len(counted), len(samples.verdicts) - len(counted), headline, rescored(samples))
+    changes = rescored(samples)
+    headline = {name: changes[name].value if name in changes else value_of(name, counted) for name in HEADLINE}
+    return Line(path, samples.task, len(counted), len(samples.verdicts) - len(counted), headline, changes)
 
 
 def _in_words(line: Line) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from finsight_eval import jsonl, lm_task, score
+from finsight_eval.errors import InputError
 from finsight_eval.rescore import rescored
 from finsight_eval.sample_lines import LineReader, line_of
-from finsight_eval.samples import read_samples
+from finsight_eval.samples import Documents, read_samples
 from tests.finsight_eval.synthetic_run import STAMP, gold_reply, make_item, sample_row, write_samples
 
 if TYPE_CHECKING:
@@ -219,3 +220,66 @@ def test_a_line_decoded_in_part_says_what_the_whole_line_says(line: str) -> None
         reader.remember(found, document)
     with pytest.raises(ValueError, match=r"Expecting|Extra|Unterminated|delimiter"):
         LineReader[Any]().read(line[:-1].encode())
+
+
+OTHERS = {
+    "another reply": LINE.replace("owners", "lenders"),
+    "another document": LINE.replace('"Company 0', '"Company 9'),
+    "another order of the settings": LINE.replace('"do_sample": false', '"do_sample":  false'),
+    "another prompt": LINE.replace('"arg_0": "', '"arg_0": "Hello. '),
+    "a document cut off": LINE.replace('"doc": {', '"doc": '),
+    "replies that are no list": LINE.replace('"resps": [[', '"resps": [').replace("]], ", "], "),
+    "a reply that is null": re.sub(r'"resps": \[\[.*?\]\]', '"resps": [[null]]', LINE),
+    "no second copy of the reply": LINE.replace('"filtered_resps"', '"filtered"'),
+    "damaged after the reply": LINE.replace(', "filter": ', ', "filter" '),
+    "cut off inside the reply": LINE[: LINE.index('"resps"') + 30],
+    "cut off before the reply": LINE[: LINE.index('"resps"') - 3],
+    "half a surrogate pair": LINE.replace('"resps": [["', '"resps": [["\\ud800'),
+}
+
+
+@pytest.mark.parametrize("line", OTHERS.values(), ids=OTHERS)
+def test_a_known_opening_changes_nothing_of_what_a_line_says(line: str) -> None:
+    """After a line is remembered, one that is nearly the same says, or is refused for, what it would be without."""
+    assert line != LINE
+    fresh, knowing = LineReader[Any](), LineReader[Any]()
+    first = knowing.read(LINE.encode())
+    assert first is not None
+    assert first.opening
+    knowing.remember(first, first.doc)
+    again = knowing.read(LINE.encode())
+    assert again is not None
+    assert (again.opening, again.asked, again.replies) == (b"", first.doc, first.replies)
+    try:
+        alone = fresh.read(line.encode())
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            knowing.read(line.encode())
+        return
+    found = knowing.read(line.encode())
+    assert alone is not None
+    assert found is not None
+    assert (found.doc_id, found.asked or found.doc) == (alone.doc_id, alone.doc)
+    assert (found.arguments, found.replies, found.filter, found.recorded) == (
+        alone.arguments, alone.replies, alone.filter, alone.recorded
+    )  # fmt: skip
+
+
+def test_many_files_say_together_what_each_says_alone(tmp_path: Path) -> None:
+    """What is remembered of one file moves nothing in the next: other prompts, settings, replies, and a null reply."""
+    asked = Documents()
+    hello = [json.loads(json.dumps(row).replace('"arg_0": "', '"arg_0": "Hello. ')) for row in evaluated(2)]
+    greedy = [json.loads(json.dumps(row).replace('"do_sample": false', '"do_sample": true')) for row in evaluated(4)]
+    silent = [{**row, "resps": [[None]]} for row in evaluated()]
+    mixed = [*hello[:6], *evaluated(7)[6:]]
+    for number, rows in enumerate(
+        (evaluated(), hello, greedy, silent, mixed, evaluated(1, 3), hello, strangers()["no doc_id"])
+    ):
+        path = write_samples(tmp_path / str(number) / NAME, rows)
+        assert read_samples(path, asked) == read_samples(path)
+    assert read_samples(tmp_path / "0" / NAME, asked).prompt != "other"
+    assert read_samples(tmp_path / "4" / NAME, asked).prompt == "other"
+    settings = [*greedy[:6], *evaluated()[6:]]
+    for documents in (asked, None):
+        with pytest.raises(InputError, match=r":7: generation setting do_sample is False, on line 1 True"):
+            read_samples(write_samples(tmp_path / "9" / NAME, settings), documents)
