@@ -79,6 +79,10 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        if len(line) >= LONGEST_LINE and not line.endswith("\n"):
+            while line and not line.endswith("\n"):
+                line = self._stream.readline(LONGEST_LINE)
+            raise csv.Error(f"a line longer than {LONGEST_LINE:,} characters")
         return line
 
 
