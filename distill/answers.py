@@ -1,4 +1,4 @@
-"""From a news text to the key it is stored under, and from a stored response to a row of answers.jsonl.
+"""From a news text to the question that is asked, and from a stored response to a row of answers.jsonl.
 
 {"id": "sim-train-en-000001", "reply": "<thinking>...", "finish_reason": "stop", "model": "finsight-rules-1",
 "prompt_tokens": 210, "completion_tokens": 61}
@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from distill.asking import Asker
 from distill.pricing import usage_of
 from distill.recipe import EMBEDDED
-from distill.store import key_of
 from finsight_eval import jsonl, manifest, prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from distill.asking import Ask
     from distill.recipe import Recipe
     from distill.store import Store
     from finsight_eval.records import News
@@ -36,13 +37,14 @@ def request_settings(recipe: Recipe) -> dict[str, Any]:
     return {"temperature": recipe.temperature, "max_tokens": recipe.max_tokens, **recipe.extra_body}
 
 
-def keys_of(news: Iterable[News], recipe: Recipe) -> list[str]:
-    """Return the content address of every text under this teacher, prompt and sampling."""
-    teacher, sampling, version = teacher_of(recipe), request_settings(recipe), prompt.fingerprint()
-    return [
-        key_of(teacher=teacher, sampling=sampling, prompt=version, text=prompt.teacher_prompt(row.text), sample=0)
-        for row in news
-    ]
+def asker(recipe: Recipe) -> Asker:
+    """Return what makes the questions to this teacher, under this prompt and these sampling settings."""
+    return Asker(teacher_of(recipe), request_settings(recipe), prompt.fingerprint())
+
+
+def reasoned(asker: Asker, news: News, sample: int = 0) -> Ask:
+    """Return the question for the reasoned answer to `news`."""
+    return asker.ask(news.id, prompt.messages(prompt.teacher_prompt(news.text)), sample=sample)
 
 
 def answer_row(identity: str, row: jsonl.Row) -> jsonl.Row:
@@ -64,9 +66,7 @@ def _well_formed(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def rows(news: Sequence[News], keys: Sequence[str], store: Store, failed: dict[str, str]) -> list[jsonl.Row]:
-    """Return one row for every text, in the order of the corpus."""
-    pairs = zip(news, keys, strict=True)
-    return [
-        {"id": row.id, "error": failed[key]} if key in failed else answer_row(row.id, store[key]) for row, key in pairs
-    ]
+def rows(pairs: Iterable[tuple[News, str]], store: Store, failed: Mapping[str, str]) -> Iterator[jsonl.Row]:
+    """Yield one row for every (text, key), in their order."""
+    for news, key in pairs:
+        yield {"id": news.id, "error": failed[key]} if key in failed else answer_row(news.id, store[key])

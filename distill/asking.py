@@ -50,7 +50,12 @@ class Ask(NamedTuple):
 
 
 class Purse(Protocol):
-    """Who pays. `fill` asks it before every question and tells it of every end."""
+    """Who pays. `fill` asks it before every question and tells it of every end.
+
+    `warms_up`: whether the shared prefix of all prompts is cheaper once it is cached, so that it pays to warm it up.
+    """
+
+    warms_up: bool
 
     def may_ask(self, ask: Ask) -> bool:
         """Set aside the most that `ask` can cost and return True; False where the budget does not hold it."""

@@ -15,25 +15,30 @@ runs/NAME/teacher, apart from all training data.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import random
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from distill import answers
+from distill import answers, corpus
 from distill import recipe as recipes
+from distill.places import Places
 from distill.recipe import EMBEDDED
-from finsight_eval import benchmark, errors, jsonl, manifest, records, stage
+from finsight_eval import benchmark, errors, jsonl, manifest, prompt, stage
 from finsight_eval.errors import InputError, printable
+from finsight_eval.records import News
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from distill.asking import Ask
     from distill.client import Endpoint
     from distill.recipe import Recipe
     from distill.store import Store
-    from finsight_eval.records import News
+    from finsight_eval.records import Item
+
+    Texts = Callable[[], Iterator[News]]
 
 _SETTINGS: Final = (
     "name", "base_url", "model", "temperature", "max_tokens", "extra_body",
@@ -75,66 +80,95 @@ def _endpoint(recipe: Recipe, base_url: str) -> Endpoint:
         name=f"{teacher['host']}/{teacher['model']}",
         base_url=base_url,
         model=recipe.model,
-        settings=answers.request_settings(recipe),
         concurrency=recipe.concurrency,
         timeout_seconds=recipe.timeout_seconds,
         max_attempts=recipe.max_attempts,
+        seed=recipe.seed,
         key_env=recipe.api_key_env,
         key=_key(recipe),
     )
 
 
-def ask_missing(label: str, news: Sequence[News], keys: Sequence[str], recipe: Recipe, store: Store) -> dict[str, str]:
-    """Ask for what is not stored yet, equal texts once, and return key -> error of what failed."""
-    from distill.progress import Progress
-    from distill.window import Request, fill
+def ask_missing(label: str, asks: Callable[[], Iterator[Ask]], recipe: Recipe, store: Store) -> dict[str, str]:
+    """Ask for what is not stored yet, equal questions once, and return key -> error of what failed.
 
-    wanted = {key: Request(key, row.id, row.text) for key, row in zip(keys, news, strict=True) if key not in store}
-    if not wanted:
+    `asks()` is drawn twice: to see how many are missing, and to ask them.
+    """
+    from distill.fill import fill
+    from distill.progress import Progress
+    from distill.purse import Purse
+
+    missing = sum(ask.key not in store for ask in asks())
+    if not missing:
         return {}
     with _base_url(recipe) as base_url:
-        endpoint = _endpoint(recipe, base_url)
-        return fill(store, list(wanted.values()), endpoint, random.Random(recipe.seed), Progress(label, len(wanted)))
+        return fill(store, asks(), _endpoint(recipe, base_url), Progress(label, missing), Purse(recipe))
 
 
 def _written(
-    folder: Path, files: Mapping[str, Sequence[News]], recipe: Recipe, store_folder: Path, source: str
+    folder: Path, files: Mapping[str, Texts], recipe: Recipe, store_folder: Path, source: str
 ) -> tuple[str, dict[str, Any]]:
     """Answer every text of `files` (name -> texts), write one file each below `folder`, and account for them."""
-    from distill.pricing import account
     from distill.store import opened
 
-    news = [row for rows in files.values() for row in rows]
-    keys = answers.keys_of(news, recipe)
-    distinct = dict.fromkeys(keys)
+    asker = answers.asker(recipe)
+
+    def asks() -> Iterator[Ask]:
+        return (answers.reasoned(asker, news) for texts in files.values() for news in texts())
+
     with opened(store_folder) as store:
-        stored_before = sum(key in store for key in distinct)
-        failed = ask_missing(folder.name.removesuffix(".partial"), news, keys, recipe, store)
-        rows = iter(answers.rows(news, keys, store, failed))
+        _speak_of_other_prompts(store)
+        before = len(store)
+        failed = ask_missing(folder.name.removesuffix(".partial"), asks, recipe, store)
+        asked = len(store) - before
         for name, texts in files.items():
-            jsonl.write_lines(folder / name, [next(rows) for _ in texts])
-        usage = account((store[key] for key in distinct if key in store), recipe)
-    lost = sum(key in failed for key in keys)
-    counts = {"texts": len(news), "answered": len(news) - lost, "failed": lost}
-    usage = {
-        "source": source,
-        "teacher": answers.teacher_of(recipe),
-        **counts,
-        **usage,
-        "price_date": recipe.price_date,
-    }
-    jsonl.write(folder / "usage.json", usage)
-    asked = len(distinct) - stored_before
-    phrase = f"{len(news) - lost:,} answered ({asked:,} asked now, {stored_before:,} stored before), {lost:,} failed"
-    return f"{phrase}, {usage['usd']:.4f} USD", {**usage, "asked_now": asked, "stored_before": stored_before}
+            pairs = ((news, answers.reasoned(asker, news).key) for news in texts())
+            jsonl.write_lines(folder / name, answers.rows(pairs, store, failed))
+        counts, usage = _accounts(asks, store, failed, recipe)
+    counts["answered"] = counts["texts"] - counts["failed"]
+    usage = {"source": source, "teacher": answers.teacher_of(recipe), **counts, **usage}
+    jsonl.write(folder / "usage.json", {**usage, "price_date": recipe.price_date})
+    stored = counts.pop("distinct") - asked
+    phrase = f"{counts['answered']:,} answered ({asked:,} asked now, {stored:,} stored before)"
+    facts = {**usage, "asked_now": asked, "stored_before": stored}
+    return f"{phrase}, {counts['failed']:,} failed, {usage['usd']:.4f} USD", facts
 
 
-def _run(plan: stage.Plan, files: Mapping[str, Sequence[News]], recipe: Recipe, source: str) -> list[str]:
+def _accounts(
+    asks: Callable[[], Iterator[Ask]], store: Store, failed: Mapping[str, str], recipe: Recipe
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Return (texts, failed ones and distinct answers; the sums over these answers)."""
+    from distill.pricing import account
+
+    counts = {"texts": 0, "failed": 0, "distinct": 0}
+    seen = Places()
+
+    def distinct() -> Iterator[jsonl.Row]:
+        for ask in asks():
+            counts["texts"] += 1
+            counts["failed"] += ask.key in failed
+            if ask.key not in failed and not any(seen.candidates(ask.key)):
+                seen.add(ask.key, 1)
+                counts["distinct"] += 1
+                yield store[ask.key]
+
+    return counts, account(distinct(), recipe)
+
+
+def _speak_of_other_prompts(store: Store) -> None:
+    """Say of which answers in the store no use is made: those to another version of the prompt."""
+    if others := sum(count for version, count in store.prompts.items() if version != prompt.fingerprint()):
+        print(
+            f"{store.path.parent}: {others:,} answers to other prompt versions are kept and not used", file=sys.stderr
+        )
+
+
+def _run(plan: stage.Plan, files: Mapping[str, Texts], recipe: Recipe, source: str) -> list[str]:
     """Run one stage and return "file: id: error" for every row that failed; a stage with failures is never skipped."""
 
     def build(folder: Path) -> tuple[str, dict[str, Any]]:
         if plan.name == "generate":
-            texts = [{"id": row.id, "lang": row.lang, "text": row.text} for row in files["answers.jsonl"]]
+            texts = ({"id": row.id, "lang": row.lang, "text": row.text} for row in files["answers.jsonl"]())
             jsonl.write_lines(folder / "corpus.jsonl", texts)
         return _written(folder, files, recipe, plan.folder.parent / "store", source)
 
@@ -165,8 +199,12 @@ def generate(recipe: Recipe, runs: Path, given: Path | None) -> list[str]:
         sources={"corpus": path} if given else {},
         settings=recipes.part(recipe, _SETTINGS),
     )
-    news = records.read_news(path)
-    return _run(plan, {"answers.jsonl": news}, recipe, "file" if given else "simulated")
+    texts = functools.partial(corpus.read, path)
+    return _run(plan, {"answers.jsonl": texts}, recipe, "file" if given else "simulated")
+
+
+def _texts_of(items: Iterable[Item]) -> Iterator[News]:
+    return (News(item.id, item.lang, item.text) for item in items)
 
 
 def teach(recipe: Recipe, runs: Path) -> list[str]:
@@ -179,7 +217,7 @@ def teach(recipe: Recipe, runs: Path) -> list[str]:
         sources=recipes.benchmark_files(recipe.benchmarks),
         settings=recipes.part(recipe, (*_SETTINGS, "benchmarks")),
     )
-    files = {f"{name}.jsonl": [records.News(i.id, i.lang, i.text) for i in found] for name, found in items.items()}
+    files = {f"{name}.jsonl": functools.partial(_texts_of, found) for name, found in items.items()}
     return _run(plan, files, recipe, "benchmarks")
 
 

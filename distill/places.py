@@ -19,7 +19,7 @@ _SMALLEST: Final = 1 << 10
 
 
 class Places:
-    """A table that grows by doubling whenever three quarters of it are taken; place 0 is a place, so they are kept +1."""
+    """A table that doubles whenever three quarters of it are taken; places are kept + 1, for 0 is a place, too."""
 
     def __init__(self) -> None:
         """Start empty."""

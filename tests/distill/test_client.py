@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from distill import client as clients
+from distill import running
 from distill import refusal
-from distill.client import Answered, Client, Endpoint
+from distill.asking import Asker
+from distill.client import Client, Endpoint
+from distill.fill import fill
+from distill.store import opened
 from finsight_eval.errors import InputError
 from finsight_eval.parse import Failed
 from tests.distill.conftest import KEY
@@ -55,7 +57,7 @@ def first(say: Say, then: Callable[[Ask], Say] = ok) -> Callable[[Ask], Say]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses between attempts."""
-    monkeypatch.setattr(clients, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(running, "_FIRST_PAUSE", 0.01)
 
 
 def test_request_carries_the_recipe_and_nothing_of_openai(monkeypatch: pytest.MonkeyPatch) -> None:

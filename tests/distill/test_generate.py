@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from distill import client as clients
-from distill import generate
+from distill import generate, running
 from distill import store as stores
 from finsight_eval import jsonl, manifest, prompt
 from tests.distill.conftest import KEY, House, item, seal
@@ -28,7 +27,7 @@ ITEMS = 2
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses between attempts."""
-    monkeypatch.setattr(clients, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(running, "_FIRST_PAUSE", 0.01)
 
 
 def run(house: House) -> int:

@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from distill import store as stores
-from distill.store import JOURNAL, Store, key_of, opened
+from distill.asking import Asker, Kind
+from distill.store import JOURNAL, Store, opened
 from finsight_eval.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS: dict[str, Any] = {
-    "teacher": {"host": "api.example", "model": "m-1"},
-    "sampling": {"temperature": 0.7, "max_tokens": 512},
-    "prompt": "1f0c",
-    "text": "Acme wins an order.",
-    "sample": 0,
-}
+TEACHER = {"host": "api.example", "model": "m-1"}
+SETTINGS: dict[str, Any] = {"temperature": 0.7, "max_tokens": 512}
+MESSAGES = [{"role": "user", "content": "Acme wins an order."}]
+
+
+def key_of(
+    *,
+    teacher: dict[str, str] = TEACHER,
+    sampling: dict[str, Any] = SETTINGS,
+    prompt: str = "1f0c",
+    number: int | str = "",
+    **ask: Any,
+) -> str:
+    """Return the address of a question."""
+    messages = [{"role": "user", "content": f"{MESSAGES[0]['content']}{number}"}]
+    return Asker(teacher, sampling, prompt).ask("n-1", messages, **ask).key
 
 
 def row(number: int, content: str = "ok") -> dict[str, Any]:
@@ -36,9 +45,10 @@ def fill(folder: Path, count: int) -> None:
 
 
 def test_key_is_stable_whatever_the_order_of_its_parts() -> None:
-    """The same request has the same address in every process and Python."""
-    assert key_of(**PARTS) == key_of(**dict(reversed(PARTS.items())))
-    assert len(bytes.fromhex(key_of(**PARTS))) == 16
+    """The same question has the same address in every process and Python, whatever its row is called."""
+    again = Asker(dict(reversed(TEACHER.items())), dict(reversed(SETTINGS.items())), "1f0c").ask("n-2", MESSAGES)
+    assert key_of() == again.key == "7074170a07536f66ed6d4abcb81e1247"
+    assert key_of(temperature=0.7) == key_of()
 
 
 @pytest.mark.parametrize(
@@ -46,16 +56,19 @@ def test_key_is_stable_whatever_the_order_of_its_parts() -> None:
     [
         {"teacher": {"host": "api.example", "model": "m-2"}},
         {"teacher": {"host": "other.example", "model": "m-1"}},
-        {"teacher": {"host": "api.example", "model": "m-1", "rules": "ab"}},
+        {"teacher": {**TEACHER, "rules": "ab"}},
         {"sampling": {"temperature": 0.6, "max_tokens": 512}},
+        {"max_tokens": 64},
         {"prompt": "1f0d"},
-        {"text": "Acme wins an order!"},
+        {"number": "!"},
         {"sample": 1},
+        {"kind": Kind.DIRECT},
+        {"kind": Kind.AGAIN},
     ],
 )
 def test_key_changes_with_each_of_its_parts(change: dict[str, Any]) -> None:
-    """Whatever could change the answer makes it another request."""
-    assert key_of(**{**PARTS, **change}) != key_of(**PARTS)
+    """Whatever could change the answer makes it another question."""
+    assert key_of(**change) != key_of()
 
 
 def test_rows_survive_reopening(tmp_path: Path) -> None:
@@ -101,7 +114,7 @@ def test_whole_journal_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("line", ["not json", '{"id": "n-1"}', '{"key": "zz"}', "[1]", '{"key": 5}'])
+@pytest.mark.parametrize("line", ["not json", '{"id": "n-1"}', '{"key": "zz"}', "[1]", '{"key": 5}', "\0" * 90])
 def test_damaged_line_in_the_middle_is_named(tmp_path: Path, line: str) -> None:
     """A journal that was edited is refused with file and line, and nothing in it is thrown away."""
     fill(tmp_path, 2)
@@ -143,14 +156,16 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_rows_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One fsync serves a whole group of rows, and closing forces the rest."""
+    """One fsync serves all rows since the last one, none is spent on nothing, and closing forces the rest."""
     syncs: list[int] = []
     monkeypatch.setattr(os, "fsync", syncs.append)
-    monkeypatch.setattr(stores, "GROUP_SECONDS", 1e9)
-    tmp_path.mkdir(exist_ok=True)
-    store = Store(tmp_path / JOURNAL)
-    for number in range(stores.GROUP_ROWS * 2 + 1):
-        store.append(row(number))
+    store = Store(tmp_path)
+    for group in range(2):
+        for number in range(100):
+            store.append(row(100 * group + number))
+        store.sync()
+        store.sync()
     assert len(syncs) == 2
+    store.append(row(-1))
     store.close()
     assert len(syncs) == 3
