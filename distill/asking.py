@@ -63,6 +63,9 @@ class Purse(Protocol):
     def usd(self, response: Row, at: str) -> float | None:
         """Return the price of a response that arrived at `at` (ISO 8601, UTC); None where it reports no usage."""
 
+    def lost(self, ask: Ask) -> None:
+        """Count an attempt that may be charged and brought no answer; the question will be asked once more."""
+
     def settle(self, ask: Ask, row: Row | None) -> None:
         """Give back what was set aside for `ask` and book the stored `row` ("usd", "attempts"); None: it failed."""
 

@@ -52,12 +52,14 @@ class Later(NamedTuple):
         after: the pause that the server asked for, in seconds; 0 where it asked for none.
         met: whether the server was met at all.
         lost: whether it said that it is asked too much.
+        charged: whether it may charge for an answer that did not come.
     """
 
     error: str
     after: float = 0.0
     met: bool = True
     lost: bool = False
+    charged: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,13 @@ class Client:
             async with asyncio.timeout(deadline):
                 response = await self._api.post(self._url, content=body, cast_to=httpx2.Response)
         except (TimeoutError, openai.APITimeoutError):
-            return Later(f"no answer within {deadline:g} s")
+            return Later(f"no answer within {deadline:g} s", charged=True)
         except openai.APIStatusError as error:
             response = error.response
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
-            return Later(self._shown(cause), met=isinstance(cause, httpx2.ReadError))
+            torn = isinstance(cause, httpx2.ReadError)
+            return Later(self._shown(cause), met=torn, charged=torn)
         # Outside the handlers: an error raised within one carries the client's own, unscrubbed, along its chain.
         return self._completion(response) if response.status_code == _OK else self._refusal(response)
 
@@ -155,11 +158,11 @@ class Client:
             choice = value["choices"][0]
             content = choice["message"].get("content")
         except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            return Later("HTTP 200 without a chat completion")
+            return Later("HTTP 200 without a chat completion", charged=True)
         if not isinstance(content, str | None):
-            return Later("HTTP 200 without a chat completion")
+            return Later("HTTP 200 without a chat completion", charged=True)
         if choice.get("finish_reason") == "insufficient_system_resource":
-            return Later("finish_reason insufficient_system_resource", lost=True)
+            return Later("finish_reason insufficient_system_resource", lost=True, charged=True)
         self._answered_at = time.monotonic()
         return dict(value)
 

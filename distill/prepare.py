@@ -14,6 +14,7 @@ is kept, removed for one reason, or unreadable.
 
 from __future__ import annotations
 
+import math
 import sys
 from array import array
 from collections import Counter
@@ -151,6 +152,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id", metavar="COLUMN", help="the column of ids (default: id, else a hash of the text)")
     parser.add_argument("--lang", metavar="COLUMN", help="the column of languages (default: lang, else from the text)")
     parser.add_argument("--encoding", default="utf-8", help="of a text file without a byte order mark (default: utf-8)")
+
+
+def dollars(text: str) -> float:
+    """Return a sum of money given as a flag: a number above nought."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 def prepare(recipe: Recipe, runs: Path, corpus: Corpus) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Purse:
 
     def may_ask(self, ask: Ask) -> bool:
         """Set aside the most that `ask` can cost and return True; False where the budget does not hold it."""
-        if self._budget is None:
+        if self._budget is None or ask.key in self._aside:
             return True
         most = most_dollars(ask, self._recipe) * self._factor
         if self.spent + self._reserved + most > self._budget:
@@ -59,19 +59,23 @@ class Purse:
         return None if used is None else round(dollars(used, at, self._recipe), 9)
 
     def lost(self, ask: Ask) -> None:
-        """Count an attempt that ended without an answer and may be charged all the same: a deadline, a torn line."""
-        self.spent += self._aside.get(ask.key, 0.0)
+        """Count what was set aside as spent, for an attempt that may be charged without an answer; `may_ask` again."""
+        self.spent += self._freed(ask)
 
     def settle(self, ask: Ask, row: Row | None) -> None:
         """Give back what was set aside for `ask` and book the stored `row`; None: it failed without being charged."""
-        most = self._aside.pop(ask.key, 0.0)
-        self._reserved = max(0.0, self._reserved - most) if self._aside else 0.0
+        most = self._freed(ask)
         if row is None:
             return
         cost = most if row["usd"] is None else row["usd"]
         self.spent += cost
         if most and cost > most:
             self._factor *= cost / most
+
+    def _freed(self, ask: Ask) -> float:
+        most = self._aside.pop(ask.key, 0.0)
+        self._reserved = self._reserved - most if self._aside else 0.0
+        return most
 
     def line(self) -> str:
         """Return what was spent, and of how much."""

@@ -111,7 +111,7 @@ def _ranges(r: Recipe) -> Iterable[tuple[str, str, bool]]:
         yield key, "0 to 1", 0 <= getattr(r, key) <= 1
     yield "held_out", "0 to 0.5", 0 <= r.held_out <= 0.5
     yield "most_chars", f"at least least_chars, {r.least_chars}", r.most_chars >= r.least_chars >= 0
-    yield "follow_ups", "0 to 3", 0 <= r.follow_ups <= 3
+    yield "follow_ups", "0, 1 or 2", 0 <= r.follow_ups <= 2
 
 
 def _is_endpoint(base_url: str) -> bool:

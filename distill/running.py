@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final
 from distill.client import Client, Endpoint, Later
 from distill.window import Window
 from finsight_eval import prompt
-from finsight_eval.errors import InputError
 from finsight_eval.parse import Failed
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from distill.store import Store
 
 #: The first retries follow at once, the last ones leave an overloaded endpoint half a minute.
-_FIRST_PAUSE: Final = 0.2
+_FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 _LONGEST_RETRY_AFTER: Final = 300.0
 
@@ -59,6 +58,7 @@ class Run:
         self._due: deque[_Row] = deque()
         self._pausing = 0
         self._exhausted = False
+        self._held: Ask | None = None
         self.failed: dict[str, str] = {}
         self.error: BaseException | None = None
         self.stopping = False
@@ -74,6 +74,9 @@ class Run:
                 task.add_done_callback(self._tasks.discard)
         except Exception as error:  # noqa: BLE001 - raised again once what is in flight has arrived
             self.stop(error)
+        if not self.window.in_flight and not self._pausing and not self.stopping:
+            while self._due:  # nothing comes back that could pay for another attempt
+                self._gave_up(self._due.popleft(), Failed("lost, and the budget holds no other attempt"))
         waiting = not self.stopping and (self._due or self._pausing)
         if not self.window.in_flight and not waiting:
             self.done.set()
@@ -81,14 +84,15 @@ class Run:
     def _next(self) -> _Row | None:
         """Return the row to ask now: a lost one, else a new one unless as many as the window holds are pausing."""
         if self._due:
-            return self._due.popleft()
+            return self._due.popleft() if self._purse.may_ask(self._due[0].ask) else None
         if self._exhausted or self._pausing >= self.window.most:
             return None
-        for ask in self._asks:
+        while ask := self._held or next(self._asks, None):
+            self._held = None
             if ask.key in self._under_way or ask.key in self.failed or ask.key in self._store:
                 continue  # an equal question: one answer serves both
             if not self._purse.may_ask(ask):
-                self.stop(InputError(f"the budget is used up ({self._purse.line()}); stored answers are kept"))
+                self._held = ask  # until what is in flight has cost less than was set aside for it
                 return None
             row = self._under_way[ask.key] = _Row(ask)
             return row
@@ -145,6 +149,8 @@ class Run:
             self._gave_up(row, outcome)
             return
         self._progress.trouble = trouble.error
+        if trouble.charged:
+            self._purse.lost(row.ask)
         backoff = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(row.attempts - 1, 10)) * self._rng.uniform(0.5, 1.0)
         asked = min(trouble.after, _LONGEST_RETRY_AFTER) * self._rng.uniform(1.0, 1.1)
         self._pausing += 1

@@ -67,8 +67,12 @@ def test_the_budget_is_never_exceeded_with_requests_in_flight(budget: float, see
 def _end(purse: Purse, ask: Ask, rng: random.Random) -> None:
     """Let `ask` come back in one of the ways that there are; a charge is at most what the price table allows."""
     most = most_tokens(str(ask.messages[0]["content"]))
-    way = rng.randrange(4)
-    if way == 0:
+    way = rng.randrange(5)
+    if way == 4:
+        purse.lost(ask)
+        if purse.may_ask(ask):
+            _end(purse, ask, rng)
+    elif way == 0:
         purse.settle(ask, None)
     elif way == 1:
         purse.settle(ask, {"usd": None})
@@ -89,14 +93,18 @@ def test_what_was_set_aside_comes_back() -> None:
 
 
 def test_a_lost_attempt_counts_as_charged() -> None:
-    """An attempt past its deadline may have been charged: its share is gone, and the question is still set aside."""
+    """An attempt past its deadline may have been charged: its share is gone, and another try needs as much again."""
     ask = asked(1)
     most = most_dollars(ask, RECIPE)
     purse = Purse(RECIPE, budget=most * 2.5)
     assert purse.may_ask(ask)
     purse.lost(ask)
     assert purse.spent == pytest.approx(most)
+    assert purse.may_ask(ask)
+    assert purse.may_ask(ask)
     assert not purse.may_ask(asked(2))
+    purse.lost(ask)
+    assert not purse.may_ask(ask)
 
 
 def test_an_endpoint_that_charges_more_than_it_can_is_reckoned_with() -> None:
