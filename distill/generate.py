@@ -25,7 +25,7 @@ from distill import recipe as recipes
 from distill.follow_up import every
 from distill.places import Places
 from finsight_eval import benchmark, errors, jsonl, manifest, prompt, stage
-from finsight_eval.errors import InputError, printable
+from finsight_eval.errors import printable
 from finsight_eval.records import News
 
 if TYPE_CHECKING:
@@ -91,7 +91,14 @@ def _written(folder: Path, files: Mapping[str, Texts], job: Job) -> tuple[str, d
             rows = (answers.row(news, list(every(asker, news, recipe, said)), store, failed) for news in texts())
             jsonl.write_lines(folder / name, answers.counted(rows, counts))
         distinct, usage = _accounts(asks, store, recipe)
-    usage = {"source": job.source, "teacher": answers.teacher_of(recipe), **counts, "distinct": distinct, **usage}
+    usage = {
+        "source": job.source,
+        "prompt": prompt.fingerprint(),
+        "teacher": answers.teacher_of(recipe),
+        **counts,
+        "distinct": distinct,
+        **usage,
+    }
     jsonl.write(folder / "usage.json", {**usage, "price_date": recipe.price_date})
     stored = distinct - asked
     phrase = f"{counts['answered']:,} answered ({asked:,} asked now, {stored:,} stored before)"

@@ -43,7 +43,7 @@ class Recipe:
         samples: reasoned answers to each row; agreement: share of them that must give the verdict that is kept.
         direct: ask for the label without reasoning, too, and report how often the two differ.
         follow_ups: further requests for a row without a usable answer: the rest of a cut one, or another try.
-        least_grounding: share of the numbers and names in the reasoning that the news must contain.
+        least_grounding: share of the names in the reasoning that the news must contain (of its numbers: all).
         held_out: share of the training rows that is set aside by a hash of their id.
         balance: cut the larger sentiment classes down to the size of the smallest.
     """
