@@ -82,10 +82,10 @@ class Run:
             self.done.set()
 
     def _next(self) -> _Row | None:
-        """Return the row to ask now: a lost one, else a new one unless as many as the window holds are pausing."""
+        """Return the row to ask now: a lost one, else a new one unless more than the window holds are pausing."""
         if self._due:
             return self._due.popleft() if self._purse.may_ask(self._due[0].ask) else None
-        if self._exhausted or self._pausing >= self.window.most:
+        if self._exhausted or self._pausing > self.window.most:
             return None
         while ask := self._held or next(self._asks, None):
             self._held = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import os
 import random
 import resource
@@ -38,8 +39,12 @@ _KEY: Final = "sk-benchmark-0123456789"
 
 
 def _texts(count: int) -> Iterator[jsonl.Row]:
-    words = "Acme wins an order worth {0} million from shipyard {0}; delivery is due within two years, says the board."
-    return ({"id": f"n-{n}", "lang": "en", "text": words.format(n)} for n in range(count))
+    """Yield news of random letters: whatever else is alike would be sorted out as near duplicates."""
+    letters = str.maketrans("0123456789", "rstlneaiou")
+    for number in range(count):
+        noise = hashlib.sha256(str(number).encode()).hexdigest().translate(letters)
+        words = " ".join(noise[place : place + 8] for place in range(0, 64, 8))
+        yield {"id": f"n-{number}", "lang": "en", "text": f"Acme Corp wins an order worth {number} million: {words}."}
 
 
 def _recipe(folder: Path, base_url: str, concurrency: int) -> Path:

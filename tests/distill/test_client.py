@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,7 @@ def first(say: Say, then: Callable[[Seen], Say] = ok) -> Callable[[Seen], Say]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses between attempts."""
     monkeypatch.setattr(running, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(running, "_LONGEST_PAUSE", 0.05)
 
 
 def test_request_carries_the_recipe_and_nothing_of_openai(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +231,7 @@ def test_only_refusals_stop_the_run() -> None:
     many = [question(str(number)) for number in range(60)]
     refused = Say(400, problem("unknown parameter: max_tokens"))
     with MockTeacher(lambda _: refused) as mock:
-        with pytest.raises(InputError, match="the first 20 requests were all refused, .*unknown parameter"):
+        with pytest.raises(InputError, match=r"the first 20 requests were all refused, .*unknown parameter"):
             filled(mock, many)
         assert len(mock.asked) < 20 + 4
     with MockTeacher(first(Say(body=completion()), lambda _: Say(400, problem("bad"), delay=0.02))) as mock:
@@ -277,3 +280,82 @@ def test_key_in_an_error_is_blotted_out(status: int) -> None:
     assert "bad key" in told
     assert KEY not in told
     assert KEY not in repr(endpoint("http://127.0.0.1:1"))
+
+
+def deepseek(content: str | None, **message: Any) -> dict[str, Any]:
+    """Return a completion with further members in its message."""
+    body = completion(content)
+    body["choices"][0]["message"] |= message
+    return body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        deepseek("<thinking>x</thinking>{}", reasoning_content="First, the order book ..."),
+        deepseek(None, reasoning_content="thought until the tokens were gone"),
+        deepseek(" \n" * 500),
+        deepseek(""),
+        deepseek("cut in the middle of \ud83d"),
+        {**completion("cut", "length"), "system_fingerprint": "fp_1"},
+        completion("refused", "content_filter"),
+        {**completion(), "usage": {"completion_tokens_details": {"reasoning_tokens": 900}}},
+    ],
+    ids=["thinking", "thinking-alone", "json-mode-spaces", "empty", "half-a-character", "length", "filter", "details"],
+)
+def test_what_deepseek_does_on_a_200_is_kept_raw_and_whole(body: dict[str, Any]) -> None:
+    """Thinking mode, JSON mode's spaces, a cut emoji: it was paid for, so it is stored as it came, and asked once."""
+    with MockTeacher(lambda _: Say(body=body)) as mock:
+        outcome = asked(mock)
+        assert len(mock.asked) == 1
+    assert outcome["response"] == body
+
+
+@pytest.mark.parametrize(("status", "shrinks"), [(429, True), (503, True), (500, False), (408, False)])
+def test_only_loss_makes_the_window_smaller(status: int, shrinks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """429 and 503 say that too much is asked; a server's own error does not."""
+    limits: list[int] = []
+    monkeypatch.setattr(Progress, "show", lambda _self, window, _purse: limits.append(window.limit))
+    with MockTeacher(lambda ask: Say(status, "x") if ask.number <= 60 else ok(ask)) as mock:
+        outcomes = filled(mock, [question(str(number)) for number in range(60)], concurrency=32, max_attempts=8)
+    assert all(isinstance(outcome, dict) for outcome in outcomes.values())
+    assert (min(limits) < 32) == shrinks
+
+
+def test_busy_endpoint_costs_patience_and_no_row() -> None:
+    """Where most requests are turned away but some are answered, rows are tried on beyond their usual attempts."""
+    with MockTeacher(lambda ask: ok(ask) if ask.number % 4 == 1 else Say(429, problem("slow down"))) as mock:
+        outcomes = filled(mock, [question(str(number)) for number in range(20)], max_attempts=3, concurrency=4)
+    assert max(outcome["attempts"] for outcome in outcomes.values()) > 3
+
+
+def test_row_that_pauses_leaves_its_place_to_others() -> None:
+    """While one row waits as long as Retry-After says, the one place in the window serves all others."""
+    wait = Say(429, problem("slow down"), headers={"retry-after": "0.6"})
+    with MockTeacher(lambda ask: wait if ask.number == 1 else ok(ask)) as mock:
+        filled(mock, [question(str(number)) for number in range(5)], concurrency=1)
+        assert [ask.body["messages"][0]["content"] for ask in mock.asked] == ["0", "1", "2", "3", "4", "0"]
+
+
+def test_no_log_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the libraries log at their most talkative, the key is not in it."""
+    caplog.set_level(logging.DEBUG)
+    with MockTeacher(first(Say(500, f"oops {KEY}"))) as mock:
+        assert asked(mock)["attempts"] == 2
+    assert caplog.records
+    assert KEY not in caplog.text
+    assert not any(KEY in repr(vars(record)) for record in caplog.records)
+
+
+def test_defect_in_mid_run_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours on the way ends the run with its traceback, and the key is nowhere in it."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(PURSE, "settle", broken)
+    with MockTeacher() as mock, pytest.raises(RuntimeError, match="a defect") as caught:
+        asked(mock)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "a defect" in shown
+    assert KEY not in shown

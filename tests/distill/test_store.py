@@ -169,3 +169,50 @@ def test_rows_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.Monke
     store.append(row(-1))
     store.close()
     assert len(syncs) == 3
+
+
+def test_shards_write_side_by_side_and_find_each_other(tmp_path: Path) -> None:
+    """Each shard has a journal of its own; whoever opens the store later finds the answers of all."""
+    with opened(tmp_path, "00000") as left, opened(tmp_path, "00001") as right:
+        left.append(row(0))
+        right.append(row(1))
+    with opened(tmp_path, "00001") as right:
+        assert key_of(number=0) in right
+        assert right[key_of(number=0)] == row(0)
+    with opened(tmp_path) as whole:
+        whole.append(row(2))
+        assert [whole[key_of(number=n)]["id"] for n in range(3)] == ["n-0", "n-1", "n-2"]
+        assert sorted(one["id"] for one in whole.rows()) == ["n-0", "n-1", "n-2"]
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == [
+        "journal-00000.jsonl",
+        "journal-00001.jsonl",
+        "journal.jsonl",
+    ]
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, "00000"), ("00000", None), ("00000", "00000")])
+def test_one_writer_and_shards_exclude_each_other(tmp_path: Path, first: str | None, second: str | None) -> None:
+    """A shard waits for no one and shares with other shards alone."""
+    with opened(tmp_path, first), pytest.raises(InputError, match="in use by process"), opened(tmp_path, second):
+        pass
+
+
+def test_torn_line_of_another_shard_is_left_alone(tmp_path: Path) -> None:
+    """A line that another process may still be writing is neither read nor cut off."""
+    with opened(tmp_path, "00000") as left:
+        left.append(row(0))
+    journal = tmp_path / "journal-00000.jsonl"
+    journal.write_bytes(journal.read_bytes() + b'{"key": "')
+    before = journal.read_bytes()
+    with opened(tmp_path, "00001") as right:
+        assert len(right) == 1
+    assert journal.read_bytes() == before
+
+
+def test_store_knows_the_prompt_versions_of_its_answers(tmp_path: Path) -> None:
+    """Answers to another version of the prompt are counted, so that a run can say what it does not use."""
+    with opened(tmp_path) as store:
+        for number, prompt in enumerate(["1f0c", "1f0c", "9a9a"]):
+            store.append({"key": key_of(number=number), "prompt": prompt, **row(number)})
+    with opened(tmp_path) as store:
+        assert store.prompts == {"1f0c": 2, "9a9a": 1}
