@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from distill.pricing import is_peak, usage_of
 from distill.purse import most_dollars
@@ -24,7 +24,7 @@ from finsight_eval.errors import printable
 from finsight_eval.prompt import teacher_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from distill.asking import Ask
     from distill.recipe import Recipe
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 ENOUGH: Final = 30
 _SHOWN: Final = 3
 _LONGEST_SHOWN: Final = 6_000
+
+
+class Answered(Protocol):
+    """What knows which questions have an answer."""
+
+    def __contains__(self, key: str) -> bool:
+        """Tell whether there is an answer under `key`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def experience(rows: Iterable[tuple[Row, str]], recipe: Recipe) -> Experience:
     return Experience(int(answers), given / answers, counted / guessed)
 
 
-def estimate(asks: Iterable[Ask], store: Container[str], recipe: Recipe, known: Experience) -> Estimate:
+def estimate(asks: Iterable[Ask], store: Answered, recipe: Recipe, known: Experience) -> Estimate:
     """Return what the questions in `asks` will take, those apart whose answers are stored."""
     prefix = tokens_in(teacher_prompt("").partition("\n\nNews:")[0]) * known.ratio
     questions = stored = 0

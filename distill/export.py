@@ -93,8 +93,8 @@ def _rank(name: str, seed: int) -> str:
 
 def is_held_out(name: str, share: float) -> bool:
     """Tell whether the row of that id is set aside: the same for ever, whatever other rows there are."""
-    place = int(hashlib.sha256(f"held out\0{name}".encode()).hexdigest()[: _SPLIT_BITS // 4], 16)
-    return place < share * 2**_SPLIT_BITS
+    place: int = int(hashlib.sha256(f"held out\0{name}".encode()).hexdigest()[: _SPLIT_BITS // 4], 16)
+    return place < share * (1 << _SPLIT_BITS)
 
 
 def shared_entities(rows: Sequence[jsonl.Row], items: Sequence[Item]) -> dict[str, Any]:

@@ -66,7 +66,10 @@ class Index:
     def closest(self, text: str) -> Match:
         """Return the item that `text` shares most with; of several, one that is equal or contained."""
         flat = normal(text)
-        mine = gram_hashes(flat)
+        return self.closest_to(flat, gram_hashes(flat))
+
+    def closest_to(self, flat: str, mine: NDArray[np.uint64]) -> Match:
+        """Return the same for a normal text and its gram hashes."""
         shares = self._shared(mine) / np.minimum(self._sizes, len(mine))
         tiny = self._tiny if len(flat) >= _LEAST_CONTAINED else np.ones(len(self._flat), dtype=np.bool_)
         for number in np.flatnonzero(tiny & (shares > 0)):

@@ -126,7 +126,7 @@ class Ledger:
             **{name: totals.get(name, 0) for name in _COUNTED[2:]},
             "unmetered": totals.get("unmetered", 0),
             "misstated": self._misstated,
-            "usd": round(sum(line["usd"] for line in lines), 6),
+            "usd": round(sum(round(part, 6) for part in self._dollars.values()), 6),
             "served_models": dict(sorted(served.items())),
             "finish_reasons": dict(sorted(self._ends.items())),
             "ledger": lines,

@@ -76,16 +76,17 @@ class Screen:
         news, foreign = told(news)
         if foreign:
             return news, Removed(Hygiene.OTHER_LANGUAGE, "", foreign)
-        match = self._index.closest(news.text)
+        flat = normal(news.text)
+        grams = gram_hashes(flat)
+        match = self._index.closest_to(flat, grams)
         if match.share >= limits.overlap_threshold:
             pair = {"set": match.reference.set, "item": match.reference.item, "kind": match.kind, "share": match.share}
             self.overlaps.append({"id": news.id, **pair})
             return news, Removed(Hygiene.BENCHMARK, f"{pair['set']}/{pair['item']}", f"{match.kind}, {match.share:.2f}")
         self.closest_kept = max(self.closest_kept, match.share)
-        flat = normal(news.text)
         self._ids.append(_hash64(news.id))
         self._texts.append(_hash64(flat))
-        self._near.add(gram_hashes(flat))
+        self._near.add(grams)
         return news, None
 
     def repeats(self, row_of: Callable[[int], News]) -> dict[int, Removed]:

@@ -50,6 +50,8 @@ def reads_as(text: str) -> str:
     letters = sum(map(str.isalpha, text))
     if not letters:
         return ""
+    if text.isascii():
+        return _latin(_WORD.findall(text.casefold()))
     for name, script in _SCRIPTS.items():
         if len(script.findall(text)) > letters / 10:
             return name

@@ -11,6 +11,7 @@ one before it, so that a wire's daily template costs no square of its length.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,7 +35,7 @@ class Near:
     def __init__(self) -> None:
         """Begin with no text."""
         self._waiting: list[NDArray[np.uint64]] = []
-        self._bands: list[NDArray[np.uint32]] = []
+        self._bands = array("I")  # one after the other: a list of arrays would need as much again to be joined
 
     def add(self, grams: NDArray[np.uint64]) -> None:
         """Add the next text by its gram hashes."""
@@ -44,7 +45,7 @@ class Near:
 
     def _sign(self) -> None:
         if self._waiting:
-            self._bands.append(bands(self._waiting))
+            self._bands.frombytes(bands(self._waiting).tobytes())
             self._waiting = []
 
     def candidates(self, rows: NDArray[np.int64]) -> dict[int, list[int]]:
@@ -52,8 +53,7 @@ class Near:
         self._sign()
         if not self._bands:
             return {}
-        table = np.concatenate(self._bands)
-        self._bands = [table]
+        table = np.frombuffer(self._bands, dtype=np.uint32).reshape(-1, BANDS)
         pairs = [_paired(table[rows, band], rows) for band in range(BANDS)]
         found: dict[int, list[int]] = {}
         for later, earlier in np.unique(np.concatenate(pairs), axis=0):

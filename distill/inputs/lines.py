@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, AnyStr
 
 from distill.inputs.found import LONGEST_LINE, Found, encoding_of
 from finsight_eval import jsonl
 from finsight_eval.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -22,27 +22,26 @@ def read_lines(path: Path, encoding: str) -> Iterator[Found]:
     found = encoding_of(path, encoding)
     if found == "utf-16":  # its line breaks are two bytes
         with path.open(encoding=found, errors="surrogateescape", newline="\n") as text:
-            yield from _found(
-                path, ((n, line.encode("utf-8", "surrogateescape")) for n, line in _numbered(text)), "utf-8"
-            )
+            yield from _found(path, (line.encode("utf-8", "surrogateescape") for line in _lines(text)), "utf-8")
         return
     with path.open("rb") as stream:
-        yield from _found(path, _numbered(stream), found)
+        yield from _found(path, _lines(stream), found)
 
 
-def _numbered(stream: IO[bytes] | IO[str]) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number, line); of a line over the limit only the beginning, and no memory for the rest."""
-    number = 0
+def _lines(stream: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Yield the lines; of one over the limit only the beginning, and no memory for the rest."""
     while line := stream.readline(LONGEST_LINE + 1):
-        number += 1
-        yield number, line  # type: ignore[misc]
-        newline: bytes | str = b"\n" if isinstance(line, bytes) else "\n"
-        while len(line) > LONGEST_LINE and not line.endswith(newline):  # type: ignore[arg-type]
+        yield line
+        while line and len(line) > LONGEST_LINE and not _ends(line):
             line = stream.readline(LONGEST_LINE + 1)
 
 
-def _found(path: Path, lines: Iterator[tuple[int, bytes]], encoding: str) -> Iterator[Found]:
-    for number, line in lines:
+def _ends(line: str | bytes) -> bool:
+    return line.endswith("\n") if isinstance(line, str) else line.endswith(b"\n")
+
+
+def _found(path: Path, lines: Iterable[bytes], encoding: str) -> Iterator[Found]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         cells, problem = _row(line, encoding)
