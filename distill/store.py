@@ -47,9 +47,10 @@ class Store:
         self.prompts: Counter[str] = Counter()
         self._places = Places()
         self._unsynced = False
-        self.path.touch()
+        # Reading and appending through one descriptor would share its position: a row read meanwhile would be torn.
+        self._out = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         others = sorted(path for path in folder.glob("journal*.jsonl") if path != self.path)
-        self._files = [path.open("a+b" if path == self.path else "rb") for path in (self.path, *others)]
+        self._files = [path.open("rb") for path in (self.path, *others)]
         self._end = self._index(0, self.path)
         for number, path in enumerate(others, start=1):
             self._index(number, path)
@@ -75,9 +76,9 @@ class Store:
         """Journal `row`, which has its "key"; raises OSError, leaving no half line behind, where the disk refuses."""
         line = _encoded(row)
         try:
-            _write_all(self._files[0].fileno(), line)
+            _write_all(self._out, line)
         except OSError:
-            os.ftruncate(self._files[0].fileno(), self._end)
+            os.ftruncate(self._out, self._end)
             raise
         self._places.add(row["key"], self._end)
         self._end += len(line)
@@ -87,10 +88,11 @@ class Store:
         """Force what has been appended onto the disk."""
         if self._unsynced:
             self._unsynced = False
-            os.fsync(self._files[0].fileno())
+            os.fsync(self._out)
 
     def close(self) -> None:
         self.sync()
+        os.close(self._out)
         for file in self._files:
             file.close()
 
@@ -114,7 +116,7 @@ class Store:
             if not line.endswith(b"\n"):
                 if number == 0:
                     print(f"{path}: cut off a half-written last line ({len(line)} bytes)", file=sys.stderr)
-                    os.ftruncate(self._files[0].fileno(), end)
+                    os.ftruncate(self._out, end)
                 break
             key, prompt = _key_in(line, path, line_number)
             self._places.add(key, number << _OFFSET_BITS | end)
