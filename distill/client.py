@@ -23,7 +23,7 @@ import httpx2
 import openai
 
 from distill import refusal
-from distill.transport import BODY, Official, Road
+from distill.transport import BODY, FinSight, Road
 from finsight_eval import jsonl
 from finsight_eval.errors import InputError, printable
 from finsight_eval.parse import Failed
@@ -94,7 +94,7 @@ class Client:
         parts = urlsplit(endpoint.base_url)
         # A proxy in the environment must not stand between us and our own machine.
         road = Road(endpoint.concurrency, secure=parts.scheme == "https", proxies=parts.hostname not in _LOOPBACK)
-        self._api = Official(
+        self._api = FinSight(
             base_url=endpoint.base_url, api_key=endpoint.key or "none", max_retries=0, timeout=None, http_client=road
         )
         # Read from the environment, where they were set for OpenAI: none of another provider's business.
@@ -118,7 +118,7 @@ class Client:
         body = jsonl.dumps({"model": self._endpoint.model, "messages": ask.messages, **ask.settings}).encode()
         try:
             async with asyncio.timeout(deadline):
-                response = await self._api.post(self._url, content=body, cast_to=httpx2.Response)
+                response = await self._api.complete(self._url, body)
         except (TimeoutError, openai.APITimeoutError):
             return Later(f"no answer within {deadline:g} s", charged=True)
         except openai.APIStatusError as error:

@@ -1,6 +1,6 @@
 """The road from the official client to the wire: aiohttp, without what a chat completion has no use for.
 
-    Official(..., http_client=Road(connections=1024, secure=True, proxies=True))
+    FinSight(..., http_client=Road(connections=1024, secure=True, proxies=True))
 
 The client builds headers and address anew for every request, follows redirects and keeps cookies, and its own aiohttp
 transport reports a broken connection as a timed-out one. Here headers are built once, a body is read in one go, and an
@@ -16,6 +16,7 @@ import aiohttp
 import httpx2
 import openai
 import yarl
+from multidict import CIMultiDict
 
 if TYPE_CHECKING:
     import ssl
@@ -26,6 +27,7 @@ _CONNECT_SECONDS: Final = 20.0
 _OK: Final = 200
 #: Where a request and the answer to it carry their bodies whole: httpx2 hands them over in parts.
 BODY: Final = "finsight_body"
+_LEFT_OUT: Final = ("content-length", "idempotency", "x-stainless")
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -37,7 +39,7 @@ class Wire(httpx2.AsyncBaseTransport):
         self._ssl: ssl.SSLContext | bool = httpx2.create_ssl_context() if secure else True
         self._proxies = proxies
         self._session: aiohttp.ClientSession | None = None
-        self._headers: dict[str, str] = {}
+        self._headers = CIMultiDict[str]()
         self._known: httpx2.Headers | None = None
         self._url = yarl.URL()
 
@@ -50,7 +52,11 @@ class Wire(httpx2.AsyncBaseTransport):
         """
         session = self._session or self._opened()
         if request.headers is not self._known:
-            self._known, self._headers, self._url = request.headers, dict(request.headers), yarl.URL(str(request.url))
+            self._known, self._headers, self._url = (
+                request.headers,
+                CIMultiDict(request.headers),
+                yarl.URL(str(request.url)),
+            )
         try:
             async with session.request(
                 request.method, self._url, data=request.extensions[BODY], headers=self._headers, allow_redirects=False
@@ -103,16 +109,29 @@ class Road(httpx2.AsyncClient):
         return await self._wire.handle_async_request(request)
 
 
-class Official(openai.AsyncOpenAI):
-    """The official client, which builds headers and address of its requests once: they differ in their bodies only."""
+class FinSight(openai.AsyncOpenAI):
+    """The official client, which makes its first request in full; the others differ from that one in their bodies only.
 
-    _first: httpx2.Request | None = None
+    Left out of all are the headers that describe our machine to the endpoint, and one that would call them repeats.
+    """
+
+    _first: tuple[Any, httpx2.Request] | None = None
+
+    async def complete(self, url: str, body: bytes) -> httpx2.Response:
+        """Post `body` (always to the same `url`) and return the answer; raises what the official client raises."""
+        if self._first is None:
+            return await self.post(url, content=body, cast_to=httpx2.Response)
+        return await self.request(httpx2.Response, self._first[0].model_copy(update={"content": body}))
 
     def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
         if self._first is None:
-            self._first = super()._build_request(options, retries_taken=retries_taken)
-            del self._first.headers["content-length"]
-        request = httpx2.Request(self._first.method, self._first.url, stream=httpx2.ByteStream(options.content))
-        request.headers = self._first.headers
+            request = super()._build_request(options, retries_taken=retries_taken)
+            for name in list(request.headers):
+                if name.startswith(_LEFT_OUT):
+                    del request.headers[name]
+            self._first = options, request
+        first = self._first[1]
+        request = httpx2.Request(first.method, first.url, stream=httpx2.ByteStream(options.content))
+        request.headers = first.headers
         request.extensions = {BODY: options.content}
         return request
