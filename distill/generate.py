@@ -103,7 +103,8 @@ def _written(folder: Path, files: Mapping[str, Texts], job: Job) -> tuple[str, d
     stored = distinct - asked
     phrase = f"{counts['answered']:,} answered ({asked:,} asked now, {stored:,} stored before)"
     facts = {**usage, "asked_now": asked, "stored_before": stored}
-    return f"{phrase}, {counts['failed']:,} failed, {usage['usd']:.4f} USD", facts
+    lost = f", {counts['failed_questions']:,} further questions unanswered" if counts["failed_questions"] else ""
+    return f"{phrase}, {counts['failed']:,} failed{lost}, {usage['usd']:.4f} USD", facts
 
 
 def _asked(label: str, asks: Callable[[], Iterator[Ask]], job: Job, store: Store) -> dict[str, str]:

@@ -97,6 +97,7 @@ def _ranges(r: Recipe) -> Iterable[tuple[str, str, bool]]:
     """Yield (key, what is allowed, whether it holds)."""
     yield "corpus", " or ".join(CORPORA), r.corpus in CORPORA
     yield "base_url", "'embedded' or an http(s) URL without a key in it", _is_endpoint(r.base_url)
+    yield "direct", "false for the embedded teacher, which knows one prompt", not (r.direct and r.base_url == EMBEDDED)
     yield "temperature", "0 to 2", 0 <= r.temperature <= 2
     for key in ("max_tokens", "concurrency", "max_attempts", "completion_tokens", "samples"):
         yield key, "at least 1", getattr(r, key) >= 1
