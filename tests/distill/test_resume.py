@@ -81,8 +81,8 @@ def _generate(root: Path, arguments: list[str]) -> None:
     """Run the command in a process that was forked for it."""
     os.environ["MOCK_KEY"] = KEY
     os.chdir(ROOT)
-    benchmark._homes = lambda: [root / "benchmarks"]  # type: ignore[assignment]
-    manifest.origin = dict  # type: ignore[assignment]
+    benchmark._homes = lambda: [root / "benchmarks"]
+    manifest.origin = dict
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - ends with the process
     os._exit(generate.main(arguments))
 
