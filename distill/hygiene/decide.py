@@ -112,7 +112,7 @@ class Screen:
     def _near_ones(self, left: NDArray[np.int64], row_of: Callable[[int], News]) -> dict[int, tuple[int, float]]:
         """Return row -> (the kept row that it is nearest to, their share), for those of `left` that go."""
         found: dict[int, tuple[int, float]] = {}
-        for later, candidates in self._near.candidates(left).items():  # ascending, so what stays before it is known
+        for later, candidates in self._near.candidates(left):  # ascending, so what stays before it is known
             mine = gram_hashes(normal(row_of(later).text))
             shares = [
                 (jaccard(mine, gram_hashes(normal(row_of(number).text))), number)

@@ -1,7 +1,7 @@
 """Near-equal texts among hundreds of thousands, without comparing all pairs and with a few bytes each.
 
     finder = Near(); finder.add(gram_hashes(a)); finder.add(gram_hashes(b)); ...
-    finder.candidates() -> {1: [0], 7: [2, 5]}      row 7 resembles row 2 or row 5, perhaps
+    finder.candidates(rows) -> (1, [0]), (7, [2, 5])      row 7 resembles row 2 or row 5, perhaps
 
 Each text leaves 32 numbers, one for every four slots of a MinHash signature (rensa's): two texts that share 70 % of
 their grams agree in one of them in all but 2 of 10,000 cases, at 50 % in 87 of 100. What is found here is a candidate
@@ -12,13 +12,14 @@ one before it, so that a wire's daily template costs no square of its length.
 from __future__ import annotations
 
 from array import array
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import rensa
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,17 +49,17 @@ class Near:
             self._bands.frombytes(bands(self._waiting).tobytes())
             self._waiting = []
 
-    def candidates(self, rows: NDArray[np.int64]) -> dict[int, list[int]]:
-        """Return row -> earlier rows that it may resemble, among `rows` (ascending numbers of added texts)."""
+    def candidates(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+        """Yield (row, earlier rows that it may resemble), among `rows` (ascending numbers of added texts)."""
         self._sign()
         if not self._bands:
-            return {}
+            return
         table = np.frombuffer(self._bands, dtype=np.uint32).reshape(-1, BANDS)
-        pairs = [_paired(table[rows, band], rows) for band in range(BANDS)]
-        found: dict[int, list[int]] = {}
-        for later, earlier in np.unique(np.concatenate(pairs), axis=0):
-            found.setdefault(int(later), []).append(int(earlier))
-        return found
+        pairs = np.array([], dtype=np.int64)
+        for band in range(BANDS):  # a pair is one number, and a band's pairs are merged before the next band's are made
+            pairs = np.unique(np.concatenate([pairs, _paired(table[rows, band], rows, len(table))]))
+        for later, group in groupby(pairs, lambda pair: int(pair) // len(table)):
+            yield later, [int(pair) % len(table) for pair in group]
 
 
 def bands(texts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
@@ -74,12 +75,11 @@ def bands(texts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
     return (folded ^ (folded >> np.uint64(32))).astype(np.uint32)
 
 
-def _paired(numbers: NDArray[np.uint32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (row, earlier row) where a number stands twice: with the first that has it, and with the one before."""
+def _paired(numbers: NDArray[np.uint32], rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return later row * `count` + earlier row where a number stands twice: the first such row, and the one before."""
     order = np.argsort(numbers, kind="stable")
     ranked = numbers[order]
     again = np.flatnonzero(ranked[1:] == ranked[:-1]) + 1
     starts = np.searchsorted(ranked, ranked[again])
-    later = rows[order[again]]
-    firsts, befores = rows[order[starts]], rows[order[again - 1]]
-    return np.concatenate([np.stack([later, firsts], axis=1), np.stack([later, befores], axis=1)])
+    later = rows[order[again]] * count
+    return np.concatenate([later + rows[order[starts]], later + rows[order[again - 1]]])
