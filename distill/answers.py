@@ -1,8 +1,9 @@
-"""From a news text to the key it is stored under, and from a stored response to a row of answers.jsonl.
+"""From a news text to the question that is asked, and from a stored response to a row of answers.jsonl.
 
 {"id": "sim-train-en-000001", "reply": "<thinking>...", "finish_reason": "stop", "model": "finsight-rules-1",
 "prompt_tokens": 210, "completion_tokens": 61}
 {"id": "sim-train-en-000002", "error": "HTTP 500 after 8 attempts"}
+{"id": "sim-train-en-000003", "reply": ..., "more": [{"kind": "direct", "sample": 0, "reply": "{...}", ...}]}
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from distill.asking import Asker, Kind
 from distill.pricing import usage_of
+from distill.reading import Said
 from distill.recipe import EMBEDDED
-from distill.store import key_of
 from finsight_eval import jsonl, manifest, prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections import Counter
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from distill.asking import Ask
     from distill.recipe import Recipe
     from distill.store import Store
     from finsight_eval.records import News
@@ -36,13 +40,14 @@ def request_settings(recipe: Recipe) -> dict[str, Any]:
     return {"temperature": recipe.temperature, "max_tokens": recipe.max_tokens, **recipe.extra_body}
 
 
-def keys_of(news: Iterable[News], recipe: Recipe) -> list[str]:
-    """Return the content address of every text under this teacher, prompt and sampling."""
-    teacher, sampling, version = teacher_of(recipe), request_settings(recipe), prompt.fingerprint()
-    return [
-        key_of(teacher=teacher, sampling=sampling, prompt=version, text=prompt.teacher_prompt(row.text), sample=0)
-        for row in news
-    ]
+def asker(recipe: Recipe) -> Asker:
+    """Return what makes the questions to this teacher, under this prompt and these sampling settings."""
+    return Asker(teacher_of(recipe), request_settings(recipe), prompt.fingerprint())
+
+
+def reasoned(asker: Asker, news: News, sample: int = 0) -> Ask:
+    """Return the question for the reasoned answer to `news`."""
+    return asker.ask(news.id, prompt.messages(prompt.teacher_prompt(news.text)), sample=sample)
 
 
 def answer_row(identity: str, row: jsonl.Row) -> jsonl.Row:
@@ -64,9 +69,47 @@ def _well_formed(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def rows(news: Sequence[News], keys: Sequence[str], store: Store, failed: dict[str, str]) -> list[jsonl.Row]:
-    """Return one row for every text, in the order of the corpus."""
-    pairs = zip(news, keys, strict=True)
-    return [
-        {"id": row.id, "error": failed[key]} if key in failed else answer_row(row.id, store[key]) for row, key in pairs
-    ]
+def said(ask: Ask, row: jsonl.Row) -> Said:
+    """Return the stored answer to `ask` as it is read."""
+    choice = row["response"]["choices"][0]
+    return Said(ask.kind, ask.sample, _well_formed(choice["message"].get("content") or ""), choice.get("finish_reason"))
+
+
+def row(news: News, asks: Sequence[Ask], store: Store, failed: Mapping[str, str]) -> jsonl.Row:
+    """Return the answers.jsonl row of a text: its first reasoned answer, and under "more" all others.
+
+    A text is failed only where no sample of it has an answer; an answer that is missing beside others has its "error".
+    """
+    start = next((ask for ask in asks if ask.kind == Kind.REASONED and ask.key in store), None)
+    if start is None:
+        return {"id": news.id, "error": failed.get(asks[0].key, "no answer")}
+    made = answer_row(news.id, store[start.key]) | ({"sample": start.sample} if start.sample else {})
+    more = [_more(ask, store, failed) for ask in asks if ask is not start]
+    return made | ({"more": more} if more else {})
+
+
+def _more(ask: Ask, store: Store, failed: Mapping[str, str]) -> jsonl.Row:
+    found = {"kind": str(ask.kind), "sample": ask.sample}
+    if ask.key not in store:
+        return {**found, "error": failed.get(ask.key, "no answer")}
+    spoken = said(ask, store[ask.key])
+    return {**found, "reply": spoken.reply, "finish_reason": spoken.finish_reason}
+
+
+def counted(rows: Iterable[jsonl.Row], counts: Counter[str]) -> Iterator[jsonl.Row]:
+    """Yield the rows, counting texts, those that are answered and failed, and further questions without an answer."""
+    for one in rows:
+        counts["texts"] += 1
+        counts["answered"] += "error" not in one
+        counts["failed"] += "error" in one
+        counts["failed_questions"] += sum("error" in more for more in one.get("more", ()))
+        yield one
+
+
+def all_said(found: jsonl.Row) -> list[Said]:
+    """Return what an answers.jsonl row holds, its samples first; [] where the text failed."""
+    if "error" in found:
+        return []
+    first = Said(Kind.REASONED, found.get("sample", 0), found["reply"], found["finish_reason"])
+    more = [one for one in found.get("more", ()) if "error" not in one]
+    return [first, *(Said(one["kind"], one["sample"], one["reply"], one["finish_reason"]) for one in more)]

@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 _SOURCES: Final = {"simulated": "news written by the simulator", "file": "news of the user's own"}
 
 
+_COMPARED: Final = {"sentiment": "sentiment", "risk level": "risk_level", "either": "either"}
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in printable(text, 80) if c not in "`|<>[]*_")
+
+
 def _code(text: str) -> str:
-    plain = printable(text, 80)
-    return f"`{''.join(c for c in plain if c not in '`|<>')}`"
+    return f"`{''.join(c for c in printable(text, 80) if c not in '`|<>')}`"
 
 
 def _table(title: str, counts: Mapping[str, int], total: int) -> str:
@@ -60,34 +66,83 @@ def _lengths(rows: Sequence[Row]) -> str:
 
 def _teacher(recipe: Recipe, usage: Row) -> str:
     served = ", ".join(f"{_code(name)} ({n:,})" for name, n in usage["served_models"].items()) or "nothing"
-    unmetered = (
-        f" {usage['unmetered']:,} answers reported no usage; their cost is unknown." if usage["unmetered"] else ""
-    )
+    doubts = [(usage["unmetered"], "reported no usage; their cost is unknown")]
+    doubts += [(usage["misstated"], "reported a usage that contradicts itself")]
+    notes = "".join(f" {n:,} answers {words}." for n, words in doubts if n)
     return (
         f"Asked: {_code(usage['teacher']['model'])} at {_code(usage['teacher']['host'])}, temperature "
-        f"{recipe.temperature:g}, at most {recipe.max_tokens} tokens. As served: {served}.\n\n"
+        f"{recipe.temperature:g}, at most {recipe.max_tokens} tokens, prompt {_code(usage['prompt'])}. As served: "
+        f"{served}.\n\n"
         f"{usage['texts']:,} texts, {usage['attempts']:,} attempts for the answers that came; "
         f"{usage['prompt_tokens']:,} prompt tokens ({usage['cached_tokens']:,} cached), "
         f"{usage['completion_tokens']:,} completion tokens; {usage['usd']:.4f} USD at the prices of "
-        f"{_code(usage['price_date'])}.{unmetered}"
+        f"{_code(usage['price_date'])}.{notes}\n\n{_ledger(usage['ledger'])}"
     )
 
 
-def _left_out(accounts: Row, record: Row) -> str:
-    reasons = [f"| rejected: {reason} | {n:,} |" for reason, n in accounts["reasons"].items()]
+def _ledger(lines: Sequence[Row]) -> str:
+    """Return the costs by day, kind of question and tariff."""
+    head = [
+        "| day (UTC) | model | question | tariff | answers | prompt | cached | completion | USD |",
+        "|---|" + "---|" * 8,
+    ]
     return "\n".join(
-        [
-            "| step | rows |",
-            "|---|---|",
-            f"| texts asked | {accounts['in']:,} |",
-            f"| failed: no answer | {accounts['failed']:,} |",
-            *reasons,
-            f"| duplicates of another row | {len(record['duplicates']):,} |",
-            f"| too close to a benchmark item | {len(record['removed']):,} |",
-            f"| left out for balance | {record['left_out_for_balance']:,} |",
-            f"| **kept** | **{record['rows']:,}** |",
+        head
+        + [
+            f"| {line['day']} | {_code(line['model'])} | {line['kind']} | {'peak' if line['peak'] else 'off-peak'} "
+            f"| {line['answers']:,} | {line['prompt_tokens']:,} | {line['cached_tokens']:,} "
+            f"| {line['completion_tokens']:,} | {line['usd']:.4f} |"
+            for line in lines
         ]
     )
+
+
+def _left_out(about: Mapping[str, Any]) -> str:
+    prepared, accounts, record = about["prepared"], about["accounts"], about["overlap"]
+    steps = {
+        "rows read": prepared["read"],
+        "unreadable": prepared["unreadable"],
+        **{f"before asking: {reason}": n for reason, n in prepared["removed"].items()},
+        "texts asked": accounts["in"],
+        **{f"failed: {_plain(reason)}": n for reason, n in accounts["failures"].items()},
+        **{f"rejected: {reason}": n for reason, n in accounts["reasons"].items()},
+        "duplicates of another row": len(record["duplicates"]),
+        "too close to a benchmark item since": len(record["removed"]) - prepared["removed"].get("benchmark item", 0),
+        "left out for balance": record["left_out_for_balance"],
+        "kept": record["rows"],
+        "of these held out": about["held_out"],
+    }
+    return "\n".join(["| step | rows |", "|---|---|", *(_step(step, n) for step, n in steps.items())])
+
+
+def _step(name: str, rows: int) -> str:
+    return f"| **{name}** | **{rows:,}** |" if name == "kept" else f"| {name} | {rows:,} |"
+
+
+def _quality(accounts: Row) -> str:
+    """Return how answers were had, whether samples agree and labels move, how much of a reasoning is the news'."""
+    had = ", ".join(f"{how} {n:,}" for how, n in accounts["how"].items())
+    parts = [f"How the accepted answers were had: {had}."]
+    if shares := accounts.get("agreement"):
+        texts = ", ".join(f"{share} in {n:,}" for share, n in shares.items())
+        parts.append(f"Share of the samples of a text that agree: {texts} texts.")
+    if direct := accounts.get("direct"):
+        asked = f"{direct['compared']:,} compared, {direct['unusable']:,} unusable"
+        parts.append(f"The bare label, without reasoning, against the reasoned one: {asked}.")
+        rates = [_rate(name, direct[key]) for name, key in _COMPARED.items() if direct.get(key)]
+        parts.append("\n".join(["| differs in | rows | share | 95 % interval |", "|---|---|---|---|", *rates]))
+    if grounded := accounts.get("grounding"):
+        parts.append(
+            f"Numbers and names of the reasoning that the news contains: {grounded['mean']:.1%} on average over "
+            f"{grounded['rows']:,} rows that have any, {grounded['least']:.0%} at least."
+        )
+    stated = accounts["stated_conclusions"]
+    parts.append(f"Reasonings that state a label in so many words, all of them the verdict's: {stated:,}.")
+    return "\n\n".join(parts)
+
+
+def _rate(name: str, rate: Row) -> str:
+    return f"| {name} | {rate['differ']:,} | {rate['share']:.1%} | {rate['low']:.1%} to {rate['high']:.1%} |"
 
 
 def _apart(record: Row) -> str:
@@ -97,13 +152,22 @@ def _apart(record: Row) -> str:
         lines.append(
             f"| {name} | {found['version']} | {found['items']:,} | {removed} | {shared} of {found['entities']} |"
         )
+    for name, found in record["public"].items():
+        removed = record["removed_by_set"].get(name, 0)
+        lines.append(f"| {name} (public) | {found['sha256'][:12]} | {found['items']:,} | {removed} | |")
+    absent = ", ".join(record["not_checked"])
+    unchecked = f" Not checked, for their files were absent: {absent}." if absent else ""
     rule = f"Rule: {record['method']}; threshold {record['threshold']:g}."
-    return "\n".join(lines) + f"\n\n{rule} The closest row kept shares {record['highest_share_kept']:.2f}."
+    return "\n".join(lines) + f"\n\n{rule} The closest row kept shares {record['highest_share_kept']:.2f}.{unchecked}"
 
 
-def text(recipe: Recipe, rows: Sequence[Row], record: Row, accounts: Row, usage: dict[str, Any]) -> str:
-    """Return the card in Markdown; `rows` are the accepted rows that went into the set, one at least."""
-    source = _SOURCES[usage["source"]]
+def text(recipe: Recipe, rows: Sequence[Row], about: Mapping[str, Any]) -> str:
+    """Return the card in Markdown.
+
+    `rows` are the accepted rows that went into the set, one at least; `about` holds the accounts of the stages before
+    (prepared, accounts, usage), the overlap record, and the number of rows held out.
+    """
+    source = _SOURCES[about["usage"]["source"]]
     parts = {
         f"# Training set `{recipe.name}`": f"{len(rows):,} rows; {source}. Written by `distill.export`.",
         "## Labels": "\n\n".join(
@@ -114,8 +178,9 @@ def text(recipe: Recipe, rows: Sequence[Row], record: Row, accounts: Row, usage:
             ]
         ),
         "## Lengths": _lengths(rows),
-        "## Teacher": _teacher(recipe, usage),
-        "## What was left out": _left_out(accounts, record),
-        "## Apart from the benchmarks": _apart(record),
+        "## Teacher": _teacher(recipe, about["usage"]),
+        "## Answers": _quality(about["accounts"]),
+        "## What was left out": _left_out(about),
+        "## Apart from the benchmarks": _apart(about["overlap"]),
     }
     return "\n\n".join(f"{head}\n\n{body}" for head, body in parts.items()) + "\n"

@@ -1,11 +1,12 @@
 """The training set: accepted answers, without duplicates and without anything that a benchmark asks.
 
     $ python -m distill.export --recipe nano
-    [export] 1,098 training rows (4 duplicates, 2 benchmark overlaps removed) -> runs/nano/export (1.2 s)
+    [export] 1,098 training rows, 0 held out (4 duplicates, 2 benchmark overlaps removed) -> ... (1.2 s)
 
     sft.jsonl     {"id": "sim-train-en-000001", "prompt": [{"role": "user", "content": "You are ..."}],
                    "completion": [{"role": "assistant", "content": "<thinking>...{json}"}]}
-    overlap.json  what was compared with which sets, and every pair that was removed
+    held_out.jsonl  the same, of the rows that a hash of their id sets aside, where the recipe wants some
+    overlap.json  what was compared with which sets, and every pair that was removed, before asking or here
     card.md       the data card        llamafactory/  the same rows for LLaMA-Factory, with a training YAML
 
 The prompt is the student's, the very one that evaluation asks; the completion is rendered anew from the parsed answer,
@@ -18,21 +19,24 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from distill import card, llamafactory, overlap
+from distill import card, keeping_apart, llamafactory
 from distill import recipe as recipes
 from distill.mentions import plain, stands_in
-from finsight_eval import benchmark, errors, jsonl, manifest, parse, prompt, stage
+from finsight_eval import errors, jsonl, parse, prompt, stage
 from finsight_eval.errors import InputError
 from finsight_eval.exposing.similar import normal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from distill.keeping_apart import Apart
+    from distill.overlap import Index
     from distill.recipe import Recipe
     from finsight_eval.records import Item
 
-_SETTINGS: Final = ("name", "seed", "overlap_threshold", "balance")
+_SETTINGS: Final = ("name", "seed", "overlap_threshold", "held_out", "balance")
+_SPLIT_BITS: Final = 32
 
 
 def sft_row(row: jsonl.Row) -> jsonl.Row:
@@ -59,12 +63,8 @@ def distinct(rows: Sequence[jsonl.Row]) -> tuple[list[jsonl.Row], list[dict[str,
     return kept, repeated
 
 
-def apart(
-    rows: Sequence[jsonl.Row], sets: Mapping[str, Sequence[Item]], threshold: float
-) -> tuple[list[jsonl.Row], list[jsonl.Row], float]:
+def apart(rows: Sequence[jsonl.Row], index: Index, threshold: float) -> tuple[list[jsonl.Row], list[jsonl.Row], float]:
     """Return (rows that are no benchmark item, the removed pairs, the highest share among the kept)."""
-    references = [overlap.Reference(name, item.id, item.text) for name, items in sets.items() for item in items]
-    index = overlap.Index(references)
     kept, removed, highest = [], [], 0.0
     for row in rows:
         match = index.closest(row["text"])
@@ -91,6 +91,12 @@ def _rank(name: str, seed: int) -> str:
     return hashlib.sha256(f"{seed}\0{name}".encode()).hexdigest()
 
 
+def is_held_out(name: str, share: float) -> bool:
+    """Tell whether the row of that id is set aside: the same for ever, whatever other rows there are."""
+    place: int = int(hashlib.sha256(f"held out\0{name}".encode()).hexdigest()[: _SPLIT_BITS // 4], 16)
+    return place < share * (1 << _SPLIT_BITS)
+
+
 def shared_entities(rows: Sequence[jsonl.Row], items: Sequence[Item]) -> dict[str, Any]:
     """Return how far a benchmark set and the training rows speak of the same companies: names, and rows naming one."""
     forms = {normal(form) for item in items for form in (item.entity, *item.aliases)}
@@ -101,36 +107,42 @@ def shared_entities(rows: Sequence[jsonl.Row], items: Sequence[Item]) -> dict[st
     return {"entities": len(named), "answered_in_training": sorted(answered), "mentioned_in_training": mentioned}
 
 
-def _overlap_record(
-    sets: Mapping[str, Sequence[Item]], rows: Sequence[jsonl.Row], threshold: float, found: dict[str, Any]
-) -> jsonl.Row:
-    """Return overlap.json: what was compared, by which rule, and what came of it."""
-    compared = {}
-    for name, items in sets.items():
-        folder = benchmark.folder(name)
-        hashes = {split: manifest.sha256(folder / f"{split}.jsonl") for split in benchmark.SPLITS}
-        version = jsonl.read(folder / manifest.NAME).get("version")
-        compared[name] = {"version": version, "items": len(items), "sha256": hashes, **shared_entities(rows, items)}
-    return {"method": overlap.METHOD, "threshold": threshold, "sets": compared, **found}
-
-
 def exported(
-    accepted: Sequence[jsonl.Row], sets: Mapping[str, Sequence[Item]], recipe: Recipe
+    accepted: Sequence[jsonl.Row], sets: Apart, prepared: jsonl.Row, recipe: Recipe
 ) -> tuple[list[jsonl.Row], jsonl.Row]:
-    """Return (the accepted rows that go into the training set, the overlap record)."""
+    """Return (the accepted rows that go into the training set, the overlap record).
+
+    What was left out before asking (`prepared`) stands in the record with what is left out here: a benchmark may have
+    grown since.
+    """
     once, repeated = distinct(accepted)
-    kept, removed, highest = apart(once, sets, recipe.overlap_threshold)
+    kept, here, highest = apart(once, sets.index, recipe.overlap_threshold)
     chosen = balanced(kept, recipe.seed) if recipe.balance else kept
-    found = {
-        "checked": len(once),
-        "removed": removed,
+    removed = [*prepared["removed"], *here]
+    record = sets.record(removed, highest, len(once) + len(prepared["removed"]))
+    for name, items in sets.sets.items():
+        record["sets"][name] |= shared_entities(chosen, items)
+    return chosen, {
+        **record,
+        "threshold": recipe.overlap_threshold,
         "removed_by_set": dict(sorted(Counter(pair["set"] for pair in removed).items())),
-        "highest_share_kept": highest,
         "duplicates": repeated,
         "left_out_for_balance": len(kept) - len(chosen),
         "rows": len(chosen),
     }
-    return chosen, _overlap_record(sets, chosen, recipe.overlap_threshold, found)
+
+
+def written(folder: Path, chosen: Sequence[jsonl.Row], recipe: Recipe, home: Path) -> tuple[int, int]:
+    """Write the training rows in all their forms; returns how many are trained on and how many are held out."""
+    aside = [sft_row(row) for row in chosen if is_held_out(row["id"], recipe.held_out)]
+    rows = [sft_row(row) for row in chosen if not is_held_out(row["id"], recipe.held_out)]
+    if not rows:
+        raise InputError(f"all {len(aside)} rows are held out; gather more news, or lower held_out in the recipe")
+    jsonl.write_lines(folder / "sft.jsonl", rows)
+    if aside:
+        jsonl.write_lines(folder / "held_out.jsonl", aside)
+    llamafactory.write(folder / llamafactory.NAME, (rows, aside), recipe, home / llamafactory.NAME)
+    return len(rows), len(aside)
 
 
 @errors.command
@@ -139,29 +151,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = stage.arguments(__doc__ or "", recipes.FOLDER).parse_args(argv)
     recipe = recipes.load(args.recipe)
     runs = stage.run_folder(args.runs, args.recipe)
-    inputs = {"accepted": runs / "verify" / "accepted.jsonl", "accounts": runs / "verify" / "accounts.json"}
-    inputs["usage"] = runs / "generate" / "usage.json"
-    known = sorted(benchmark.sets())
-    if not known:
-        raise InputError("no benchmark set is there to keep the training data apart from; restore benchmarks/")
-    sets = {name: [item for split in benchmark.SPLITS for item in benchmark.read(name, split)] for name in known}
+    stages = {"accepted": "verify/accepted.jsonl", "accounts": "verify/accounts.json", "usage": "generate/usage.json"}
+    stages |= {"prepared": "prepare/accounts.json", "overlap": "prepare/overlap.json"}
+    inputs = {name: runs / place for name, place in stages.items()}
+    sets = keeping_apart.apart()
     settings = recipes.part(recipe, _SETTINGS)
-    plan = stage.Plan("export", runs / "export", "distill.export", inputs, recipes.benchmark_files(known), settings)
+    plan = stage.Plan("export", runs / "export", "distill.export", inputs, sets.files, settings)
 
     def build(folder: Path) -> tuple[str, dict[str, Any]]:
         accepted = [row for _, row in jsonl.read_lines(inputs["accepted"])]
-        chosen, record = exported(accepted, sets, recipe)
+        chosen, record = exported(accepted, sets, jsonl.read(inputs["overlap"]), recipe)
         if not chosen:
             raise InputError(f"{inputs['accepted']}: no row is left to learn from ({len(accepted)} were accepted)")
-        rows = [sft_row(row) for row in chosen]
-        jsonl.write_lines(folder / "sft.jsonl", rows)
+        rows, aside = written(folder, chosen, recipe, plan.folder)
         jsonl.write(folder / "overlap.json", record)
-        llamafactory.write(folder / llamafactory.NAME, rows, recipe, plan.folder / llamafactory.NAME)
-        accounts, usage = jsonl.read(inputs["accounts"]), jsonl.read(inputs["usage"])
-        jsonl.write_text(folder / "card.md", card.text(recipe, chosen, record, accounts, usage))
+        about = {name: jsonl.read(inputs[name]) for name in ("prepared", "accounts", "usage")}
+        jsonl.write_text(folder / "card.md", card.text(recipe, chosen, {**about, "overlap": record, "held_out": aside}))
         gone = f"{len(record['duplicates'])} duplicates, {len(record['removed'])} benchmark overlaps removed"
-        facts = {"rows": len(rows), "duplicates": len(record["duplicates"]), "overlaps": len(record["removed"])}
-        return f"{len(rows)} training rows ({gone})", facts
+        facts = {"rows": rows, "duplicates": len(record["duplicates"]), "overlaps": len(record["removed"])}
+        return f"{rows} training rows, {aside} held out ({gone})", {**facts, "held_out": aside}
 
     stage.run(plan, build)
     return 0

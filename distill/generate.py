@@ -14,132 +14,146 @@ runs/NAME/teacher, apart from all training data.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import random
+import dataclasses
+import functools
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from distill import answers
+from distill import answers, connecting, corpus, prepare, rehearsal
 from distill import recipe as recipes
-from distill.recipe import EMBEDDED
-from finsight_eval import benchmark, errors, jsonl, manifest, records, stage
-from finsight_eval.errors import InputError, printable
+from distill.follow_up import every
+from distill.places import Places
+from finsight_eval import benchmark, errors, jsonl, manifest, prompt, stage
+from finsight_eval.errors import printable
+from finsight_eval.records import News
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from distill.client import Endpoint
+    from distill.asking import Ask
+    from distill.reading import Said
     from distill.recipe import Recipe
     from distill.store import Store
-    from finsight_eval.records import News
+    from finsight_eval.records import Item
+
+    Texts = Callable[[], Iterator[News]]
 
 _SETTINGS: Final = (
     "name", "base_url", "model", "temperature", "max_tokens", "extra_body",
     "price_date", "prompt_price", "cached_price", "completion_price", "peak_hours", "peak_factor",
 )  # fmt: skip
 _NAMED_FAILURES: Final = 20
+OVER_BUDGET: Final = "not asked: the budget is used up"
 
 
-def _key(recipe: Recipe) -> str:
-    if recipe.api_key_env is None:
-        return ""
-    key = os.environ.get(recipe.api_key_env, "").strip()
-    if not key:
-        raise InputError(
-            f"recipe {recipe.name}: the environment variable {recipe.api_key_env} holds no key; "
-            f"set it (export {recipe.api_key_env}=...) and run the same command again"
-        )
-    if not key.isascii() or not key.isprintable() or set(key) & set("\"'\\ "):
-        raise InputError(
-            f"the environment variable {recipe.api_key_env} holds characters that no key has; set it again"
-        )
-    return key
+class Job(NamedTuple):
+    """What is asked for: by which recipe, for which run, about news of which source, within which budget in USD."""
+
+    recipe: Recipe
+    run: Path
+    source: str
+    budget: float | None
 
 
-def _base_url(recipe: Recipe) -> contextlib.AbstractContextManager[str]:
-    """Return the endpoint's URL; the embedded teacher's server runs for as long as it is entered."""
-    if recipe.base_url != EMBEDDED:
-        return contextlib.nullcontext(recipe.base_url)
-    from distill.teacher.server import serving
-
-    return serving()
-
-
-def _endpoint(recipe: Recipe, base_url: str) -> Endpoint:
-    from distill.client import Endpoint
-
-    teacher = answers.teacher_of(recipe)
-    return Endpoint(
-        name=f"{teacher['host']}/{teacher['model']}",
-        base_url=base_url,
-        model=recipe.model,
-        settings=answers.request_settings(recipe),
-        concurrency=recipe.concurrency,
-        timeout_seconds=recipe.timeout_seconds,
-        max_attempts=recipe.max_attempts,
-        key_env=recipe.api_key_env,
-        key=_key(recipe),
-    )
-
-
-def ask_missing(label: str, news: Sequence[News], keys: Sequence[str], recipe: Recipe, store: Store) -> dict[str, str]:
-    """Ask for what is not stored yet, equal texts once, and return key -> error of what failed."""
+def ask_missing(label: str, asks: Iterator[Ask], missing: int, job: Job, store: Store) -> dict[str, str]:
+    """Ask for what is not stored yet, `missing` questions, and return key -> error of what failed."""
+    from distill.fill import fill
     from distill.progress import Progress
-    from distill.window import Request, fill
+    from distill.purse import Purse, spent_in
 
-    wanted = {key: Request(key, row.id, row.text) for key, row in zip(keys, news, strict=True) if key not in store}
-    if not wanted:
-        return {}
-    with _base_url(recipe) as base_url:
-        endpoint = _endpoint(recipe, base_url)
-        return fill(store, list(wanted.values()), endpoint, random.Random(recipe.seed), Progress(label, len(wanted)))
+    recipe = job.recipe
+    purse = Purse(recipe, job.budget, spent_in(store.rows(), recipe) if job.budget is not None else 0.0)
+    with connecting.base_url(recipe) as base_url:
+        return fill(store, asks, connecting.endpoint(recipe, base_url), Progress(label, missing), purse)
 
 
-def _written(
-    folder: Path, files: Mapping[str, Sequence[News]], recipe: Recipe, store_folder: Path, source: str
-) -> tuple[str, dict[str, Any]]:
+def _written(folder: Path, files: Mapping[str, Texts], job: Job) -> tuple[str, dict[str, Any]]:
     """Answer every text of `files` (name -> texts), write one file each below `folder`, and account for them."""
-    from distill.pricing import account
     from distill.store import opened
 
-    news = [row for rows in files.values() for row in rows]
-    keys = answers.keys_of(news, recipe)
-    distinct = dict.fromkeys(keys)
-    with opened(store_folder) as store:
-        stored_before = sum(key in store for key in distinct)
-        failed = ask_missing(folder.name.removesuffix(".partial"), news, keys, recipe, store)
-        rows = iter(answers.rows(news, keys, store, failed))
+    recipe, asker = job.recipe, answers.asker(job.recipe)
+
+    def said(ask: Ask) -> Said | None:
+        return answers.said(ask, store[ask.key]) if ask.key in store else None
+
+    def asks() -> Iterator[Ask]:
+        return (ask for texts in files.values() for news in texts() for ask in every(asker, news, recipe, said))
+
+    with opened(job.run / "store") as store:
+        _speak_of_other_prompts(store)
+        before = len(store)
+        failed = _asked(folder.name.removesuffix(".partial"), asks, job, store)
+        asked = len(store) - before
+        counts = Counter[str]()
         for name, texts in files.items():
-            jsonl.write_lines(folder / name, [next(rows) for _ in texts])
-        usage = account((store[key] for key in distinct if key in store), recipe)
-    lost = sum(key in failed for key in keys)
-    counts = {"texts": len(news), "answered": len(news) - lost, "failed": lost}
+            rows = (answers.row(news, list(every(asker, news, recipe, said)), store, failed) for news in texts())
+            jsonl.write_lines(folder / name, answers.counted(rows, counts))
+        distinct, usage = _accounts(asks, store, recipe)
     usage = {
-        "source": source,
+        "source": job.source,
+        "prompt": prompt.fingerprint(),
         "teacher": answers.teacher_of(recipe),
         **counts,
+        "distinct": distinct,
         **usage,
-        "price_date": recipe.price_date,
     }
-    jsonl.write(folder / "usage.json", usage)
-    asked = len(distinct) - stored_before
-    phrase = f"{len(news) - lost:,} answered ({asked:,} asked now, {stored_before:,} stored before), {lost:,} failed"
-    return f"{phrase}, {usage['usd']:.4f} USD", {**usage, "asked_now": asked, "stored_before": stored_before}
+    jsonl.write(folder / "usage.json", {**usage, "price_date": recipe.price_date})
+    stored = distinct - asked
+    phrase = f"{counts['answered']:,} answered ({asked:,} asked now, {stored:,} stored before)"
+    facts = {**usage, "asked_now": asked, "stored_before": stored}
+    lost = f", {counts['failed_questions']:,} further questions unanswered" if counts["failed_questions"] else ""
+    return f"{phrase}, {counts['failed']:,} failed{lost}, {usage['usd']:.4f} USD", facts
 
 
-def _run(plan: stage.Plan, files: Mapping[str, Sequence[News]], recipe: Recipe, source: str) -> list[str]:
+def _asked(label: str, asks: Callable[[], Iterator[Ask]], job: Job, store: Store) -> dict[str, str]:
+    """Ask in rounds, each after what the one before has brought, and return key -> error of what has no answer."""
+    failed: dict[str, str] = {}
+    for number in range(1 + job.recipe.follow_ups):
+        missing = sum(ask.key not in store and ask.key not in failed for ask in asks())
+        if not missing:
+            break
+        wanted = (ask for ask in asks() if ask.key not in failed)
+        failed |= ask_missing(f"{label}, round {number + 1}" if number else label, wanted, missing, job, store)
+    short = {ask.key: OVER_BUDGET for ask in asks() if ask.key not in store and ask.key not in failed}
+    if short:
+        print(f"{len(short):,} questions were not asked: the budget is used up", file=sys.stderr)
+    return failed | short
+
+
+def _accounts(asks: Callable[[], Iterator[Ask]], store: Store, recipe: Recipe) -> tuple[int, dict[str, Any]]:
+    """Return (distinct answers, the sums over them)."""
+    from distill.pricing import Ledger
+
+    ledger, seen, distinct = Ledger(recipe), Places(), 0
+    for ask in asks():
+        if ask.key in store and not any(seen.candidates(ask.key)):
+            seen.add(ask.key, 1)
+            distinct += 1
+            ledger.book(store[ask.key])
+    return distinct, ledger.sums()
+
+
+def _speak_of_other_prompts(store: Store) -> None:
+    """Say of which answers in the store no use is made: those to another version of the prompt."""
+    if others := sum(count for version, count in store.prompts.items() if version != prompt.fingerprint()):
+        print(
+            f"{store.path.parent}: {others:,} answers to other prompt versions are kept and not used", file=sys.stderr
+        )
+
+
+def _run(plan: stage.Plan, files: Mapping[str, Texts], job: Job) -> list[str]:
     """Run one stage and return "file: id: error" for every row that failed; a stage with failures is never skipped."""
 
     def build(folder: Path) -> tuple[str, dict[str, Any]]:
         if plan.name == "generate":
-            texts = [{"id": row.id, "lang": row.lang, "text": row.text} for row in files["answers.jsonl"]]
+            texts = ({"id": row.id, "lang": row.lang, "text": row.text} for row in files["answers.jsonl"]())
             jsonl.write_lines(folder / "corpus.jsonl", texts)
-        return _written(folder, files, recipe, plan.folder.parent / "store", source)
+        return _written(folder, files, job)
 
     found = stage.finished(plan.folder, stage.identity(plan))
-    if found and found["facts"]["failed"]:
+    if found and found["facts"]["failed"] + found["facts"]["failed_questions"]:
         (plan.folder / manifest.NAME).unlink()
     if not stage.run(plan, build)["facts"]["failed"]:
         return []
@@ -149,51 +163,58 @@ def _run(plan: stage.Plan, files: Mapping[str, Sequence[News]], recipe: Recipe, 
     ]
 
 
-def generate(recipe: Recipe, runs: Path, given: Path | None) -> list[str]:
-    """Answer the corpus into runs/NAME/generate, which keeps a copy of the texts; returns the failures."""
-    if recipe.corpus == "file" and given is None:
-        raise InputError(
-            f"recipe {recipe.name} takes your own news: give --corpus FILE.jsonl, one "
-            '{"id": "...", "lang": "en", "text": "..."} per line'
-        )
-    path = given or runs / "simulate" / "corpus.jsonl"
+def generate(job: Job) -> list[str]:
+    """Answer the prepared corpus into runs/NAME/generate, which keeps a copy of the texts; returns the failures."""
+    path = job.run / "prepare" / "corpus.jsonl"
     plan = stage.Plan(
         name="generate",
-        folder=runs / "generate",
+        folder=job.run / "generate",
         module="distill.generate",
-        inputs={} if given else {"corpus": path},
-        sources={"corpus": path} if given else {},
-        settings=recipes.part(recipe, _SETTINGS),
+        inputs={"corpus": path},
+        settings=recipes.part(job.recipe, (*_SETTINGS, "samples", "direct", "follow_ups")),
     )
-    news = records.read_news(path)
-    return _run(plan, {"answers.jsonl": news}, recipe, "file" if given else "simulated")
+    texts = functools.partial(corpus.read, path)
+    return _run(plan, {"answers.jsonl": texts}, job)
 
 
-def teach(recipe: Recipe, runs: Path) -> list[str]:
+def _texts_of(items: Iterable[Item]) -> Iterator[News]:
+    return (News(item.id, item.lang, item.text) for item in items)
+
+
+def teach(job: Job) -> list[str]:
     """Answer every benchmark item into runs/NAME/teacher/SET.jsonl; only the text goes out; returns the failures."""
+    recipe = dataclasses.replace(job.recipe, samples=1, direct=False, follow_ups=0)
     items = {name: [i for split in benchmark.SPLITS for i in benchmark.read(name, split)] for name in recipe.benchmarks}
     plan = stage.Plan(
         name="teacher",
-        folder=runs / "teacher",
+        folder=job.run / "teacher",
         module="distill.generate",
         sources=recipes.benchmark_files(recipe.benchmarks),
         settings=recipes.part(recipe, (*_SETTINGS, "benchmarks")),
     )
-    files = {f"{name}.jsonl": [records.News(i.id, i.lang, i.text) for i in found] for name, found in items.items()}
-    return _run(plan, files, recipe, "benchmarks")
+    files = {f"{name}.jsonl": functools.partial(_texts_of, found) for name, found in items.items()}
+    return _run(plan, files, job._replace(recipe=recipe, source="benchmarks"))
 
 
 @errors.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Return 0 where every text was answered, 1 where some failed for good; bad input ends with 2."""
     parser = stage.arguments(__doc__ or "", recipes.FOLDER)
+    prepare.add_arguments(parser)
     parser.add_argument(
-        "--corpus", type=Path, help='your own news, {"id", "lang", "text"} per line, in place of the simulated'
+        "--budget", type=prepare.dollars, metavar="USD", help="never spend more on this store's answers"
     )
+    parser.add_argument("--dry-run", action="store_true", help="print an estimate and three prompts; ask nothing")
     args = parser.parse_args(argv)
     recipe = recipes.load(args.recipe)
     runs = stage.run_folder(args.runs, args.recipe)
-    failures = [*generate(recipe, runs, args.corpus), *teach(recipe, runs)]
+    news = prepare.corpus_of(args, recipe, runs)
+    prepare.prepare(recipe, runs, news)
+    if args.dry_run:
+        rehearsal.rehearse(recipe, runs)
+        return 0
+    job = Job(recipe, runs, "file" if args.corpus else "simulated", args.budget)
+    failures = [*generate(job), *teach(job)]
     for failure in failures[:_NAMED_FAILURES]:
         print(f"failed: {printable(failure, 400)}", file=sys.stderr)
     if len(failures) > _NAMED_FAILURES:

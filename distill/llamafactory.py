@@ -3,6 +3,7 @@
     finsight_alpaca.json    {"instruction": "You are a financial ...", "input": "", "output": "<thinking>..."}
     finsight_sharegpt.json  {"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}]}
     dataset_info.json       the registry: which file has which format
+    finsight_held_out.json  the rows that are held out, as conversations, where there are any
     train.yaml              llamafactory-cli train runs/NAME/export/llamafactory/train.yaml
 
 LLaMA-Factory 0.9.5 makes the token ids and labels of `finsight_train.rows` of these files, and one token more: the line
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final
 from finsight_eval import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from distill.recipe import Recipe
@@ -49,6 +50,8 @@ REGISTRY: Final[dict[str, Any]] = {
         "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},
     },
 }
+#: Its losses on them tell when an epoch is one too many.
+HELD_OUT: Final = "finsight_held_out"
 _CUTOFF: Final = 1024
 #: What the chat template adds to prompt and completion: 35 tokens in Qwen2.5's.
 _MARKERS: Final = 64
@@ -97,7 +100,7 @@ output_dir: {output_dir}
 logging_steps: 5
 plot_loss: true
 save_strategy: epoch
-overwrite_output_dir: true
+{held_out}overwrite_output_dir: true
 report_to: none
 """
 
@@ -127,7 +130,14 @@ def cutoff(rows: Sequence[jsonl.Row]) -> int:
     return length
 
 
-def training_yaml(rows: Sequence[jsonl.Row], recipe: Recipe, home: Path) -> str:
+_EVALUATED: Final = f"""\
+eval_dataset: {HELD_OUT}
+eval_strategy: epoch
+per_device_eval_batch_size: 4
+"""
+
+
+def training_yaml(rows: Sequence[jsonl.Row], recipe: Recipe, home: Path, *, held_out: bool = False) -> str:
     """Return train.yaml; `home` is where the files will stand, `export/llamafactory` of the run."""
     return _TRAIN.format(
         file=shlex.quote((home / "train.yaml").as_posix()),
@@ -135,13 +145,23 @@ def training_yaml(rows: Sequence[jsonl.Row], recipe: Recipe, home: Path) -> str:
         output_dir=jsonl.dumps((home.parents[1] / NAME).as_posix()),
         cutoff=cutoff(rows),
         seed=recipe.seed,
+        held_out=_EVALUATED if held_out else "",
     )
 
 
-def write(folder: Path, rows: Sequence[jsonl.Row], recipe: Recipe, home: Path) -> None:
-    """Write the four files below `folder`, which will be moved to `home`."""
-    for name, form in (("finsight_alpaca.json", alpaca_row), ("finsight_sharegpt.json", sharegpt_row)):
-        # One row per line inside the array: JSON for LLaMA-Factory, readable for people.
-        jsonl.write_text(folder / name, "[\n" + ",\n".join(jsonl.dumps(form(row)) for row in rows) + "\n]\n")
-    jsonl.write(folder / "dataset_info.json", REGISTRY)
-    jsonl.write_text(folder / "train.yaml", training_yaml(rows, recipe, home))
+def write(folder: Path, splits: tuple[Sequence[jsonl.Row], Sequence[jsonl.Row]], recipe: Recipe, home: Path) -> None:
+    """Write the files below `folder`, which will be moved to `home`; `splits` are the training and held-out rows."""
+    rows, aside = splits
+    jsonl.write_text(folder / "finsight_alpaca.json", _array(map(alpaca_row, rows)))
+    jsonl.write_text(folder / "finsight_sharegpt.json", _array(map(sharegpt_row, rows)))
+    registry = dict(REGISTRY)
+    if aside:
+        jsonl.write_text(folder / f"{HELD_OUT}.json", _array(map(sharegpt_row, aside)))
+        registry[HELD_OUT] = {**REGISTRY["finsight_sharegpt"], "file_name": f"{HELD_OUT}.json"}
+    jsonl.write(folder / "dataset_info.json", registry)
+    jsonl.write_text(folder / "train.yaml", training_yaml([*rows, *aside], recipe, home, held_out=bool(aside)))
+
+
+def _array(rows: Iterable[jsonl.Row]) -> str:
+    """Return one row per line inside an array: JSON for LLaMA-Factory, readable for people."""
+    return "[\n" + ",\n".join(map(jsonl.dumps, rows)) + "\n]\n"

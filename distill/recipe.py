@@ -32,11 +32,19 @@ class Recipe:
         corpus: "simulated" (runs/NAME/simulate/corpus.jsonl) or "file" (`distill.generate --corpus FILE` is required).
         base_url: "embedded" for the rule-based teacher on a local server of its own, or an OpenAI-compatible endpoint.
         api_key_env: the environment variable that holds the key; null where the endpoint asks for none.
+        least_chars, most_chars: shorter and longer texts are not asked about.
+        near_duplicate_threshold: share of the character 5-grams of two texts from which on the later one is left out.
+        overlap_threshold: share of the shorter text's character 5-grams above which a row counts as a benchmark item.
         extra_body: further members of the request body, such as a provider's switch for its thinking mode.
         timeout_seconds: total deadline of one attempt.
         prompt_price, cached_price, completion_price: USD per 1M tokens, as of `price_date`.
+        completion_tokens: expected length of an answer, for the estimate before the first answers are stored.
         peak_hours: UTC hours, Monday to Friday, in which all prices are multiplied by `peak_factor`.
-        overlap_threshold: share of the shorter text's character 5-grams above which a row counts as a benchmark item.
+        samples: reasoned answers to each row; agreement: share of them that must give the verdict that is kept.
+        direct: ask for the label without reasoning, too, and report how often the two differ.
+        follow_ups: further requests for a row without a usable answer: the rest of a cut one, or another try.
+        least_grounding: share of the names in the reasoning that the news must contain (of its numbers: all).
+        held_out: share of the training rows that is set aside by a hash of their id.
         balance: cut the larger sentiment classes down to the size of the smallest.
     """
 
@@ -45,6 +53,10 @@ class Recipe:
     corpus_rows: int
     zh_share: float
     corpus: str
+    least_chars: int
+    most_chars: int
+    near_duplicate_threshold: float
+    overlap_threshold: float
     base_url: str
     model: str
     api_key_env: str | None
@@ -58,10 +70,16 @@ class Recipe:
     prompt_price: float
     cached_price: float
     completion_price: float
+    completion_tokens: int
     peak_hours: tuple[int, ...]
     peak_factor: float
     benchmarks: tuple[str, ...]
-    overlap_threshold: float
+    samples: int
+    agreement: float
+    direct: bool
+    follow_ups: int
+    least_grounding: float
+    held_out: float
     balance: bool
 
     def __post_init__(self) -> None:
@@ -79,16 +97,22 @@ def _ranges(r: Recipe) -> Iterable[tuple[str, str, bool]]:
     """Yield (key, what is allowed, whether it holds)."""
     yield "corpus", " or ".join(CORPORA), r.corpus in CORPORA
     yield "base_url", "'embedded' or an http(s) URL without a key in it", _is_endpoint(r.base_url)
+    yield "direct", "false for the embedded teacher, which knows one prompt", not (r.direct and r.base_url == EMBEDDED)
     yield "temperature", "0 to 2", 0 <= r.temperature <= 2
-    for key in ("max_tokens", "concurrency", "max_attempts"):
+    for key in ("max_tokens", "concurrency", "max_attempts", "completion_tokens", "samples"):
         yield key, "at least 1", getattr(r, key) >= 1
     yield "timeout_seconds", "more than 0", r.timeout_seconds > 0
     for key in ("prompt_price", "cached_price", "completion_price", "peak_factor"):
         yield key, "0 or more", getattr(r, key) >= 0
     yield "peak_hours", "hours from 0 to 23", all(0 <= hour <= 23 for hour in r.peak_hours)
     yield "benchmarks", "at least one set", bool(r.benchmarks)
-    yield "overlap_threshold", "more than 0, at most 1", 0 < r.overlap_threshold <= 1
-    yield "zh_share", "0 to 1", 0 <= r.zh_share <= 1
+    for key in ("overlap_threshold", "near_duplicate_threshold", "agreement"):
+        yield key, "more than 0, at most 1", 0 < getattr(r, key) <= 1
+    for key in ("zh_share", "least_grounding"):
+        yield key, "0 to 1", 0 <= getattr(r, key) <= 1
+    yield "held_out", "0 to 0.5", 0 <= r.held_out <= 0.5
+    yield "most_chars", f"at least least_chars, {r.least_chars}", r.most_chars >= r.least_chars >= 0
+    yield "follow_ups", "0, 1 or 2", 0 <= r.follow_ups <= 2
 
 
 def _is_endpoint(base_url: str) -> bool:

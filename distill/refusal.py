@@ -15,6 +15,8 @@ from finsight_eval import jsonl
 
 #: Besides all of 500 and above: a later attempt may succeed.
 PASSING: Final = frozenset({408, 409, 425, 429})
+#: What an endpoint says that is asked too much.
+LOSS: Final = frozenset({429, 503})
 
 
 def advice(status: int, said: str, model: str, key_env: str | None) -> str | None:

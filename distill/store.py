@@ -1,24 +1,29 @@
-"""The store: every answer that a teacher gave, raw and whole, in a journal that is only ever appended to.
+"""The store: every answer that a teacher gave, raw and whole, in journals that are only ever appended to.
 
-    {"key": "9c1f...", "id": "sim-train-en-000001", "at": "2026-11-22T18:20:05+00:00", "seconds": 0.412, "attempts": 1,
-     "teacher": "api.deepseek.com/deepseek-flash", "prompt": "1f0c...", "response": {"choices": [...], "usage": {...}}}
+    {"key": "9c1f...", "prompt": "1f0c...", "id": "sim-train-en-000001", "kind": "reasoned", "sample": 0,
+     "at": "2026-11-22T18:20:05+00:00", "seconds": 0.412, "attempts": 1, "usd": 0.000213,
+     "teacher": "api.deepseek.com/deepseek-flash", "response": {"model": "...", "choices": [...], "usage": {...}}}
 
-The key is a hash of all that decides what the teacher is asked, so an answer is found again whatever the row is called
-and wherever it stands. A row reaches the operating system the moment it arrives (a kill loses nothing) and the disk
-with the next group (a power cut loses at most 64 rows or a fifth of a second).
+The key (`distill.asking`) is a hash of all that decides what the teacher is asked, so an answer is found again whatever
+the row is called and wherever it stands. A row reaches the operating system the moment it arrives (a kill loses
+nothing) and the disk with the next `sync`, five times a second (which a power cut can lose).
+
+A store is a folder. A run appends to `journal.jsonl`; a run that is split into shards appends to `journal-SHARD.jsonl`
+each. Whoever opens the folder finds the answers of all of them: nothing has to be merged.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
+import re
 import sys
-import time
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
+from distill.locking import held
+from distill.places import Places
 from finsight_eval import jsonl
 from finsight_eval.errors import InputError
 
@@ -27,87 +32,104 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JOURNAL: Final = "journal.jsonl"
-LOCK: Final = "lock"
-GROUP_ROWS: Final = 64
-GROUP_SECONDS: Final = 0.2
-
-
-def key_of(**parts: Any) -> str:
-    """Return the content address of a request: 32 hexadecimal digits over its parts, whatever their order."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+#: A place is a byte in a journal: the number of the journal stands above the lowest 48 bits.
+_OFFSET_BITS: Final = 48
+_OFFSET: Final = (1 << _OFFSET_BITS) - 1
+_START: Final = re.compile(rb'\{"key": "([0-9a-f]{32})", (?:"prompt": "([^"\\]*)", )?"')
 
 
 class Store:
-    """The open journal; use `opened`, which holds its lock."""
+    """The open journals of a folder; use `opened`, which holds the lock."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the journal at `path`, cut off a torn last line and index the rest."""
-        self._path = path
-        self._file = path.open("a+b")
-        self._places: dict[bytes, int] = {}
-        self._unsynced = 0
-        self._synced_at = time.monotonic()
-        self._end = self._index()
+    def __init__(self, folder: Path, shard: str | None = None) -> None:
+        """Index all journals; the one to append to is first freed of a torn last line."""
+        self.path = folder / (f"journal-{shard}.jsonl" if shard else JOURNAL)
+        self.prompts: Counter[str] = Counter()
+        self._places = Places()
+        self._unsynced = False
+        # Reading and appending through one descriptor would share its position: a row read meanwhile would be torn.
+        self._out = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        others = sorted(path for path in folder.glob("journal*.jsonl") if path != self.path)
+        self._files = [path.open("rb") for path in (self.path, *others)]
+        self._end = self._index(0, self.path)
+        for number, path in enumerate(others, start=1):
+            self._index(number, path)
 
     def __contains__(self, key: str) -> bool:
-        return bytes.fromhex(key) in self._places
+        return self._place(key) is not None
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, key: str) -> jsonl.Row:
         """Return the whole row that stands under `key`."""
-        self._file.seek(self._places[bytes.fromhex(key)])
-        row = json.loads(self._file.readline())
-        assert row["key"] == key  # noqa: S101
-        return dict(row)
+        place = self._place(key)
+        if place is None:
+            raise KeyError(key)
+        return self._row(place)
+
+    def rows(self) -> Iterator[jsonl.Row]:
+        """Yield every row, one at a time, journal after journal."""
+        return (self._row(place) for place in sorted(self._places))
 
     def append(self, row: jsonl.Row) -> None:
         """Journal `row`, which has its "key"; raises OSError, leaving no half line behind, where the disk refuses."""
         line = _encoded(row)
         try:
-            _write_all(self._file.fileno(), line)
+            _write_all(self._out, line)
         except OSError:
-            os.ftruncate(self._file.fileno(), self._end)
+            os.ftruncate(self._out, self._end)
             raise
-        self._places[bytes.fromhex(row["key"])] = self._end
+        self._places.add(row["key"], self._end)
         self._end += len(line)
-        self._unsynced += 1
-        if self._unsynced >= GROUP_ROWS or time.monotonic() - self._synced_at >= GROUP_SECONDS:
-            self.sync()
+        self._unsynced = True
 
     def sync(self) -> None:
         """Force what has been appended onto the disk."""
         if self._unsynced:
-            self._unsynced = 0
-            os.fsync(self._file.fileno())
-        self._synced_at = time.monotonic()
+            self._unsynced = False
+            os.fsync(self._out)
 
     def close(self) -> None:
         self.sync()
-        self._file.close()
+        os.close(self._out)
+        for file in self._files:
+            file.close()
 
-    def _index(self) -> int:
-        """Index all whole lines and return where they end; the torn one after them, if any, is cut off."""
-        self._file.seek(0)
+    def _place(self, key: str) -> int | None:
+        start = b'{"key": "%s"' % key.encode()
+        for place in self._places.candidates(key):
+            if os.pread(self._files[place >> _OFFSET_BITS].fileno(), len(start), place & _OFFSET) == start:
+                return place
+        return None
+
+    def _row(self, place: int) -> jsonl.Row:
+        file = self._files[place >> _OFFSET_BITS]
+        file.seek(place & _OFFSET)
+        return dict(json.loads(file.readline()))
+
+    def _index(self, number: int, path: Path) -> int:
+        """Index all whole lines of a journal and return where they end; a torn one after them does not count."""
         end = 0
-        for number, line in enumerate(self._file, start=1):
+        self._files[number].seek(0)
+        for line_number, line in enumerate(self._files[number], start=1):
             if not line.endswith(b"\n"):
-                print(f"{self._path}: cut off a half-written last line ({len(line)} bytes)", file=sys.stderr)
-                os.ftruncate(self._file.fileno(), end)
+                if number == 0:
+                    print(f"{path}: cut off a half-written last line ({len(line)} bytes)", file=sys.stderr)
+                    os.ftruncate(self._out, end)
                 break
-            self._places[self._key_in(line, number)] = end
+            key, prompt = _key_in(line, path, line_number)
+            self._places.add(key, number << _OFFSET_BITS | end)
+            self.prompts[prompt] += 1
             end += len(line)
         return end
 
-    def _key_in(self, line: bytes, number: int) -> bytes:
-        try:
-            return bytes.fromhex(json.loads(line)["key"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(
-                f"{self._path}:{number}: not a journalled answer; delete the line, its request will be made again"
-            ) from None
+
+def _key_in(line: bytes, path: Path, number: int) -> tuple[str, str]:
+    """Return key and prompt version of a journal line; only one that we did not write ourselves is read as a whole."""
+    if (start := _START.match(line)) and line.endswith(b"}\n"):
+        return start[1].decode(), (start[2] or b"").decode()
+    raise InputError(f"{path}:{number}: not a journalled answer; delete the line, its request will be made again")
 
 
 def _encoded(row: jsonl.Row) -> bytes:
@@ -125,22 +147,12 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def opened(folder: Path) -> Iterator[Store]:
-    """Open the store in `folder` for this process alone.
+def opened(folder: Path, shard: str | None = None) -> Iterator[Store]:
+    """Open the store in `folder` for this process alone, or one `shard` of it beside the other shards.
 
     Raises:
         InputError: another process holds it, or a line within it is no journalled answer.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise InputError(f"{folder}: in use by process {holder}; wait until it ends, or stop it") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        with contextlib.closing(Store(folder / JOURNAL)) as store:
-            yield store
+    with held(folder, shard), contextlib.closing(Store(folder, shard)) as store:
+        yield store

@@ -9,113 +9,98 @@
                      "reason": "ungrounded number", "detail": "12"}
 
 A pure function of the stored answers: a better check costs no request. The accounts close: every text is accepted,
-rejected with one reason of a closed list, or failed (no answer).
+rejected with one reason of a closed list, or failed (no answer). An accepted row whose answer was not had as given says
+"how"; with several samples it says their "agreement"; the label that was given without reasoning stands as "direct".
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from distill import answers, corpus, findings
 from distill import recipe as recipes
-from distill.mentions import names
-from distill.numerals import invented
-from finsight_eval import errors, jsonl, records, stage
-from finsight_eval.errors import InputError
-from finsight_eval.parse import Answer, Reason, parse
+from distill.checking import REASONS, judged
+from finsight_eval import errors, jsonl, prompt, stage
+from finsight_eval.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from distill.recipe import Recipe
     from finsight_eval.records import News
 
-
-class Rejection(StrEnum):
-    """Why an answer that keeps the contract is still not learnt from; the parser's reasons stand beside these."""
-
-    CUT_OFF = "cut off by the token limit"
-    WRONG_LANGUAGE = "thinking in another language"
-    ENTITY_NOT_IN_NEWS = "entity not in the news"
-    UNGROUNDED_NUMBER = "ungrounded number"
+_SETTINGS: Final = ("samples", "agreement", "least_grounding")
+_LONGEST_ERROR: Final = 80
 
 
-#: The closed list: whatever is rejected is rejected for one of these.
-REASONS: Final = tuple(str(reason) for reason in (*Reason, *Rejection))
+class Accounts:
+    """The counts that close: in = accepted + rejected(reason) + failed(reason)."""
 
-_CHINESE = re.compile(r"[\u3400-\u9fff]")
-_WORD = re.compile(r"[A-Za-z]{2,}")
+    def __init__(self) -> None:
+        """Begin with nothing counted."""
+        self.accepted = 0
+        self.reasons: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
 
-
-class Verdict(NamedTuple):
-    """An answer to learn from, or the reason against it and what exactly was found."""
-
-    answer: Answer | None
-    reason: str = ""
-    detail: str = ""
-
-
-def judged(news: News, reply: str, finish_reason: str | None) -> Verdict:
-    """Return the verdict on one reply to `news`; the first objection counts."""
-    if finish_reason == "length":
-        return Verdict(None, Rejection.CUT_OFF)
-    answer = parse(reply)
-    if not isinstance(answer, Answer):
-        return Verdict(None, answer.reason)
-    if language(answer.thinking) != news.lang:
-        return Verdict(None, Rejection.WRONG_LANGUAGE, language(answer.thinking))
-    if not names(news.text, answer.entity):
-        return Verdict(None, Rejection.ENTITY_NOT_IN_NEWS, answer.entity)
-    if numbers := invented(answer.thinking, news.text):
-        return Verdict(None, Rejection.UNGROUNDED_NUMBER, ", ".join(numbers))
-    return Verdict(answer)
+    def closed(self, texts: int) -> dict[str, Any]:
+        """Return the accounts of `texts` texts."""
+        rejected, failed = self.reasons.total(), self.failures.total()
+        assert texts == self.accepted + rejected + failed  # noqa: S101 - the accounts close
+        assert set(self.reasons) <= set(REASONS)  # noqa: S101
+        return {
+            "in": texts,
+            "accepted": self.accepted,
+            "rejected": rejected,
+            "failed": failed,
+            "reasons": {reason: self.reasons[reason] for reason in REASONS if self.reasons[reason]},
+            "failures": dict(sorted(self.failures.items())),
+        }
 
 
-def language(text: str) -> str:
-    """Return "zh" where there is a Chinese character for every two Latin words (names are often Latin), else "en"."""
-    return "zh" if len(_CHINESE.findall(text)) > len(_WORD.findall(text)) / 2 else "en"
-
-
-def verdict_rows(corpus: Sequence[News], answers: Sequence[jsonl.Row]) -> tuple[list[jsonl.Row], list[jsonl.Row], int]:
-    """Return (accepted rows, rejected rows, number of failed ones), in the order of the corpus.
-
-    Raises:
-        InputError: answers and corpus do not hold the same ids in the same order.
-    """
-    accepted: list[jsonl.Row] = []
-    rejected: list[jsonl.Row] = []
-    failed = 0
-    if [row.get("id") for row in answers] != [news.id for news in corpus]:
-        raise InputError("answers.jsonl and corpus.jsonl name different rows; run distill.generate again")
-    for news, row in zip(corpus, answers, strict=True):
+def verdict_rows(
+    pairs: Iterable[tuple[News, jsonl.Row]], recipe: Recipe, accounts: Accounts, found: findings.Findings
+) -> Iterator[tuple[bool, jsonl.Row]]:
+    """Yield (accepted, row) of every text that has an answer, in order; all are counted in `accounts` and `found`."""
+    for news, row in pairs:
         if "error" in row:
-            failed += 1
+            accounts.failures[printable(row["error"], _LONGEST_ERROR)] += 1
             continue
-        verdict = judged(news, row["reply"], row["finish_reason"])
-        seen = {"id": news.id, "lang": news.lang, "text": news.text, "reply": row["reply"]}
+        verdict = judged(news, answers.all_said(row), recipe)
+        found.add(verdict)
+        seen = {"id": news.id, "lang": news.lang, "text": news.text, "reply": verdict.reply}
         if verdict.answer is None:
-            rejected.append({**seen, "reason": str(verdict.reason), "detail": verdict.detail})
+            accounts.reasons[verdict.reason] += 1
+            yield False, {**seen, "reason": str(verdict.reason), "detail": verdict.detail}
         else:
+            accounts.accepted += 1
             a = verdict.answer
-            accepted.append({**seen, "entity": a.entity, "sentiment": a.sentiment, "risk_level": a.risk_level})
-    assert len(corpus) == len(accepted) + len(rejected) + failed  # noqa: S101 - the accounts close
-    assert all(row["reason"] in REASONS for row in rejected)  # noqa: S101
-    return accepted, rejected, failed
+            labels = {"entity": a.entity, "sentiment": a.sentiment, "risk_level": a.risk_level}
+            yield True, {**seen, **labels, **verdict.told()}
 
 
-def accounts(accepted: Sequence[jsonl.Row], rejected: Sequence[jsonl.Row], failed: int) -> dict[str, Any]:
-    """Return the counts that close: in = accepted + rejected + failed, and how often each reason."""
-    reasons = Counter(row["reason"] for row in rejected)
-    return {
-        "in": len(accepted) + len(rejected) + failed,
-        "accepted": len(accepted),
-        "rejected": len(rejected),
-        "failed": failed,
-        "reasons": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
-    }
+def paired(texts: Iterable[News], rows: Iterable[jsonl.Row]) -> Iterator[tuple[News, jsonl.Row]]:
+    """Yield each text with its answer; raises InputError where they are not the same rows in the same order."""
+    left, right = iter(texts), iter(rows)
+    while True:
+        news, row = next(left, None), next(right, None)
+        if news is None and row is None:
+            return
+        if news is None or row is None or row.get("id") != news.id:
+            raise InputError("answers.jsonl and corpus.jsonl name different rows; run distill.generate again")
+        yield news, row
+
+
+def refuse_other_prompt(usage: jsonl.Row, path: Path) -> None:
+    """Raise InputError where the answers are to another version of the prompt than this one."""
+    asked, mine = usage.get("prompt"), prompt.fingerprint()
+    if asked != mine:
+        raise InputError(
+            f"{path}: the answers are to prompt version {asked}, this is version {mine}; run distill.generate again: "
+            "the stored answers are kept, and none of them is to this prompt"
+        )
 
 
 @errors.command
@@ -123,18 +108,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Return 0 where anything was accepted, 1 where nothing was; bad input ends with 2."""
     args = stage.arguments(__doc__ or "", recipes.FOLDER).parse_args(argv)
     runs = stage.run_folder(args.runs, args.recipe)
+    recipe = recipes.load(args.recipe)
     inputs = {name: runs / "generate" / f"{name}.jsonl" for name in ("corpus", "answers")}
+    inputs["usage"] = runs / "generate" / "usage.json"
+    plan = stage.Plan("verify", runs / "verify", "distill.verify", inputs, settings=recipes.part(recipe, _SETTINGS))
 
     def build(folder: Path) -> tuple[str, dict[str, Any]]:
-        rows = [row for _, row in jsonl.read_lines(inputs["answers"])]
-        accepted, rejected, failed = verdict_rows(records.read_news(inputs["corpus"]), rows)
-        jsonl.write_lines(folder / "accepted.jsonl", accepted)
-        jsonl.write_lines(folder / "rejected.jsonl", rejected)
-        facts = accounts(accepted, rejected, failed)
+        refuse_other_prompt(jsonl.read(inputs["usage"]), inputs["usage"])
+        rows = (row for _, row in jsonl.read_lines(inputs["answers"]))
+        counts, found = Accounts(), findings.Findings()
+        judged_rows = verdict_rows(paired(corpus.read(inputs["corpus"]), rows), recipe, counts, found)
+        texts = findings.written(folder, judged_rows) + counts.failures.total()
+        facts = {**counts.closed(texts), **found.summary()}
         jsonl.write(folder / "accounts.json", facts)
-        return f"{len(accepted)} accepted, {len(rejected)} rejected, {failed} failed", facts
+        return f"{facts['accepted']} accepted, {facts['rejected']} rejected, {facts['failed']} failed", facts
 
-    facts = stage.run(stage.Plan("verify", runs / "verify", "distill.verify", inputs), build)["facts"]
+    facts = stage.run(plan, build)["facts"]
     if facts["accepted"]:
         return 0
     print(f"no answer was accepted: {facts['reasons'] or 'all requests failed'}", file=sys.stderr)

@@ -51,6 +51,15 @@ Low: no material new downside. The two labels are independent of each other.
 - entity: where several are named, the one whose consequences the news is about.
 - Quote in <thinking> the facts and figures that decide, and none that the news does not contain."""
 
+_DIRECT: Final = """\
+You are a financial risk expert. 你是金融风险专家。
+Judge what the news means for the company or asset that it bears on most. Reply with nothing but one JSON object \
+{"entity": ..., "sentiment": ..., "risk_level": ...}
+entity: its name as in the news. sentiment: Positive, Neutral or Negative for its owners. \
+risk_level: High, Medium or Low, the downside risk that the news reveals."""
+_DEFINITIONS_ALONE: Final = _DEFINITIONS.rpartition("\n")[0]  # the last one is on the reasoning
+_DIRECT_REMINDER: Final = "\n\nReply with the JSON object alone."
+
 _ENTITY_MARKER: Final = "\n\nThe company or asset to judge: "
 _NEWS_MARKER: Final = "\n\nNews:\n"
 _REMINDER: Final = "\n\nReply with <thinking> first, then the JSON object."
@@ -78,6 +87,13 @@ def prompt_of(item: AnyItem) -> str:
 def teacher_prompt(news: str) -> str:
     """Return the one user message that a teacher receives: the student's, with the label definitions."""
     return f"{_SHARED}\n\n{_DEFINITIONS}{_NEWS_MARKER}{defused(news)}{_REMINDER}"
+
+
+def direct_prompt(news: str) -> str:
+    """Return the user message that asks a teacher for the verdict alone: reasoning can move a label, and by how much
+    is measured. No student and no evaluation meets it, so it is in no fingerprint.
+    """
+    return f"{_DIRECT}\n\n{_DEFINITIONS_ALONE}{_NEWS_MARKER}{defused(news)}{_DIRECT_REMINDER}"
 
 
 def messages(prompt: str) -> list[Message]:

@@ -43,13 +43,20 @@ def stories(count: int) -> list[jsonl.Row]:
 
 
 def verified(house: House, rows: list[jsonl.Row]) -> None:
-    """Write finished verify and generate stages by hand."""
+    """Write finished prepare, generate and verify stages by hand."""
     jsonl.write_lines(house.run / "verify" / "accepted.jsonl", rows)
     accounts = {"in": len(rows) + 1, "accepted": len(rows), "rejected": 1, "failed": 0, "reasons": {"no JSON": 1}}
+    accounts |= {"failures": {"HTTP 500 | <b>": 1}, "how": {"as given": len(rows)}, "stated_conclusions": 1}
+    accounts |= {"agreement": {"1": 4, "0.6667": 2}, "grounding": {"rows": 3, "mean": 0.9, "least": 0.7}}
+    rate = {"differ": 2, "share": 0.4, "low": 0.1, "high": 0.8}
+    accounts["direct"] = {"asked": 6, "unusable": 1, "compared": 5, "sentiment": rate}
     jsonl.write(house.run / "verify" / "accounts.json", accounts)
+    line = {"day": "2026-11-22", "model": "`evil` | <script>alert(1)</script>", "kind": "reasoned", "peak": True}
+    line |= {"answers": 3, "prompt_tokens": 1000, "cached_tokens": 10, "completion_tokens": 100, "usd": 0.1234}
     usage = {
         "source": "file",
         "teacher": {"host": "api.example", "model": "m-1"},
+        "prompt": "0123456789ab",
         "price_date": "2026-11",
         "texts": len(rows) + 1,
         "attempts": 9,
@@ -57,11 +64,22 @@ def verified(house: House, rows: list[jsonl.Row]) -> None:
         "cached_tokens": 10,
         "completion_tokens": 100,
         "unmetered": 0,
+        "misstated": 2,
         "usd": 0.1234,
         "served_models": {"`evil` | <script>alert(1)</script>": 3},
+        "ledger": [line],
     }
     jsonl.write(house.run / "generate" / "usage.json", usage)
-    for stage in ("verify", "generate"):
+    prepared = {
+        "read": len(rows) + 5,
+        "kept": len(rows) + 1,
+        "unreadable": 1,
+        "removed": {"benchmark item": 1, "too long": 2},
+    }
+    jsonl.write(house.run / "prepare" / "accounts.json", prepared)
+    pair = {"id": "n-90", "set": "little", "item": "b-1", "kind": "equal", "share": 1.0}
+    jsonl.write(house.run / "prepare" / "overlap.json", {"removed": [pair]})
+    for stage in ("verify", "generate", "prepare"):
         folder = house.run / stage
         jsonl.write(folder / manifest.NAME, {"outputs": manifest.outputs_of(folder)})
 
@@ -105,7 +123,10 @@ def test_no_benchmark_item_gets_in(house: House, split: str) -> None:
     assert exported(house, [*stories(2), copy]) == 0
     assert [row["id"] for row in house.rows("export/sft.jsonl")] == ["n-0", "n-1"]
     record = jsonl.read(house.run / "export" / "overlap.json")
-    (pair,) = record["removed"]
+    before, pair = record["removed"]
+    assert before["id"] == "n-90"
+    assert record["removed_by_set"] == {"little": 2}
+    assert record["checked"] == 4
     assert (pair["id"], pair["set"], pair["item"], pair["kind"]) == ("n-9", "little", theirs[split].id, "contained")
     assert record["sets"]["little"]["sha256"][split] == manifest.sha256(
         house.root / "benchmarks" / "little" / f"{split}.jsonl"
@@ -147,6 +168,7 @@ def test_same_input_gives_the_same_bytes(house: House, balance: bool) -> None:
     assert export.main(house.arguments()) == 0
     assert contents(house.run / "export") == before
     assert len(before) == 7
+    assert "eval_dataset" not in before["train.yaml"].decode()
 
 
 def test_llamafactory_files_hold_the_same_rows(house: House) -> None:
@@ -183,12 +205,53 @@ def test_card_states_what_is_in_the_set(house: House) -> None:
         "| Positive | 3 | 50.0 % |",
         "| Neutral | 1 | 16.7 % |",
         "| rejected: no JSON | 1 |",
+        "| failed: HTTP 500  b | 1 |",
+        "| rows read | 11 |",
+        "| before asking: too long | 2 |",
+        "| too close to a benchmark item since | 0 |",
+        "| 2026-11-22 | `evil  scriptalert(1)/script` | reasoned | peak | 3 | 1,000 | 10 | 100 | 0.1234 |",
+        "2 answers reported a usage that contradicts itself.",
+        "Share of the samples of a text that agree: 1 in 4, 0.6667 in 2 texts.",
+        "| sentiment | 2 | 40.0% | 10.0% to 80.0% |",
+        "90.0% on average over 3 rows that have any, 70% at least",
+        "Not checked, for their files were absent: fpb, fiqa,",
         "| **kept** | **6** |",
         "0.1234 USD at the prices of `2026-11`",
         "`evil  scriptalert(1)/script` (3)",
     ):
         assert line in card
     assert "<script" not in card
+
+
+def test_the_split_is_fixed_by_id(house: House) -> None:
+    """A row is held out for its id alone: more rows move none, another share only adds; both files are disjoint."""
+    names = [f"n-{n}" for n in range(4000)]
+    small = {name for name in names if export.is_held_out(name, 0.1)}
+    large = {name for name in names if export.is_held_out(name, 0.2)}
+    assert small < large
+    assert 320 < len(small) < 480
+    assert not any(export.is_held_out(name, 0.0) for name in names)
+    rows = [
+        {**row, "id": name}
+        for row, name in zip(stories(3), [*sorted(small)[:1], *sorted(set(names) - small)[:2]], strict=True)
+    ]
+    assert exported(house, rows, held_out=0.1) == 0
+    assert [row["id"] for row in house.rows("export/held_out.jsonl")] == sorted(small)[:1]
+    assert [row["id"] for row in house.rows("export/sft.jsonl")] == sorted(set(names) - small)[:2]
+    folder = house.run / "export" / "llamafactory"
+    registry = jsonl.read(folder / "dataset_info.json")
+    aside = json.loads((folder / registry[llamafactory.HELD_OUT]["file_name"]).read_text())
+    train = yaml.safe_load((folder / "train.yaml").read_text())
+    assert len(aside) == 1
+    assert (train["eval_dataset"], train["eval_strategy"]) == (llamafactory.HELD_OUT, "epoch")
+    assert "| of these held out | 1 |" in (house.run / "export" / "card.md").read_text()
+
+
+def test_all_rows_held_out_is_an_error(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """A training set without training rows is not written."""
+    name = next(f"n-{n}" for n in range(4000) if export.is_held_out(f"n-{n}", 0.1))
+    assert exported(house, [{**stories(1)[0], "id": name}], held_out=0.1) == 2
+    assert "all 1 rows are held out" in capsys.readouterr().err
 
 
 def test_nothing_left_is_an_error(house: House, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,13 @@ def test_shipped_recipes_load(name: str) -> None:
         ("benchmarks", ()),
         ("overlap_threshold", 0.0),
         ("corpus", "simulate"),
+        ("direct", True),  # of the embedded teacher
+        ("held_out", 0.6),
+        ("follow_ups", 3),
+        ("agreement", 0.0),
+        ("near_duplicate_threshold", 1.1),
+        ("most_chars", 3),
+        ("samples", 0),
     ],
 )
 def test_recipe_values_out_of_range_are_refused(key: str, value: object) -> None:

@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from distill import store as stores
-from distill.store import JOURNAL, Store, key_of, opened
+from distill.asking import Asker, Kind
+from distill.store import JOURNAL, Store, opened
 from finsight_eval.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS: dict[str, Any] = {
-    "teacher": {"host": "api.example", "model": "m-1"},
-    "sampling": {"temperature": 0.7, "max_tokens": 512},
-    "prompt": "1f0c",
-    "text": "Acme wins an order.",
-    "sample": 0,
-}
+TEACHER = {"host": "api.example", "model": "m-1"}
+SETTINGS: dict[str, Any] = {"temperature": 0.7, "max_tokens": 512}
+MESSAGES = [{"role": "user", "content": "Acme wins an order."}]
+
+
+def key_of(
+    *,
+    teacher: dict[str, str] = TEACHER,
+    sampling: dict[str, Any] = SETTINGS,
+    prompt: str = "1f0c",
+    number: int | str = "",
+    **ask: Any,
+) -> str:
+    """Return the address of a question."""
+    messages = [{"role": "user", "content": f"{MESSAGES[0]['content']}{number}"}]
+    return Asker(teacher, sampling, prompt).ask("n-1", messages, **ask).key
 
 
 def row(number: int, content: str = "ok") -> dict[str, Any]:
@@ -36,9 +45,10 @@ def fill(folder: Path, count: int) -> None:
 
 
 def test_key_is_stable_whatever_the_order_of_its_parts() -> None:
-    """The same request has the same address in every process and Python."""
-    assert key_of(**PARTS) == key_of(**dict(reversed(PARTS.items())))
-    assert len(bytes.fromhex(key_of(**PARTS))) == 16
+    """The same question has the same address in every process and Python, whatever its row is called."""
+    again = Asker(dict(reversed(TEACHER.items())), dict(reversed(SETTINGS.items())), "1f0c").ask("n-2", MESSAGES)
+    assert key_of() == again.key == "7074170a07536f66ed6d4abcb81e1247"
+    assert key_of(temperature=0.7) == key_of()
 
 
 @pytest.mark.parametrize(
@@ -46,16 +56,19 @@ def test_key_is_stable_whatever_the_order_of_its_parts() -> None:
     [
         {"teacher": {"host": "api.example", "model": "m-2"}},
         {"teacher": {"host": "other.example", "model": "m-1"}},
-        {"teacher": {"host": "api.example", "model": "m-1", "rules": "ab"}},
+        {"teacher": {**TEACHER, "rules": "ab"}},
         {"sampling": {"temperature": 0.6, "max_tokens": 512}},
+        {"max_tokens": 64},
         {"prompt": "1f0d"},
-        {"text": "Acme wins an order!"},
+        {"number": "!"},
         {"sample": 1},
+        {"kind": Kind.DIRECT},
+        {"kind": Kind.AGAIN},
     ],
 )
 def test_key_changes_with_each_of_its_parts(change: dict[str, Any]) -> None:
-    """Whatever could change the answer makes it another request."""
-    assert key_of(**{**PARTS, **change}) != key_of(**PARTS)
+    """Whatever could change the answer makes it another question."""
+    assert key_of(**change) != key_of()
 
 
 def test_rows_survive_reopening(tmp_path: Path) -> None:
@@ -101,7 +114,7 @@ def test_whole_journal_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("line", ["not json", '{"id": "n-1"}', '{"key": "zz"}', "[1]", '{"key": 5}'])
+@pytest.mark.parametrize("line", ["not json", '{"id": "n-1"}', '{"key": "zz"}', "[1]", '{"key": 5}', "\0" * 90])
 def test_damaged_line_in_the_middle_is_named(tmp_path: Path, line: str) -> None:
     """A journal that was edited is refused with file and line, and nothing in it is thrown away."""
     fill(tmp_path, 2)
@@ -143,14 +156,63 @@ def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_rows_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One fsync serves a whole group of rows, and closing forces the rest."""
+    """One fsync serves all rows since the last one, none is spent on nothing, and closing forces the rest."""
     syncs: list[int] = []
     monkeypatch.setattr(os, "fsync", syncs.append)
-    monkeypatch.setattr(stores, "GROUP_SECONDS", 1e9)
-    tmp_path.mkdir(exist_ok=True)
-    store = Store(tmp_path / JOURNAL)
-    for number in range(stores.GROUP_ROWS * 2 + 1):
-        store.append(row(number))
+    store = Store(tmp_path)
+    for group in range(2):
+        for number in range(100):
+            store.append(row(100 * group + number))
+        store.sync()
+        store.sync()
     assert len(syncs) == 2
+    store.append(row(-1))
     store.close()
     assert len(syncs) == 3
+
+
+def test_shards_write_side_by_side_and_find_each_other(tmp_path: Path) -> None:
+    """Each shard has a journal of its own; whoever opens the store later finds the answers of all."""
+    with opened(tmp_path, "00000") as left, opened(tmp_path, "00001") as right:
+        left.append(row(0))
+        right.append(row(1))
+    with opened(tmp_path, "00001") as right:
+        assert key_of(number=0) in right
+        assert right[key_of(number=0)] == row(0)
+    with opened(tmp_path) as whole:
+        whole.append(row(2))
+        assert [whole[key_of(number=n)]["id"] for n in range(3)] == ["n-0", "n-1", "n-2"]
+        assert sorted(one["id"] for one in whole.rows()) == ["n-0", "n-1", "n-2"]
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == [
+        "journal-00000.jsonl",
+        "journal-00001.jsonl",
+        "journal.jsonl",
+    ]
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, "00000"), ("00000", None), ("00000", "00000")])
+def test_one_writer_and_shards_exclude_each_other(tmp_path: Path, first: str | None, second: str | None) -> None:
+    """A shard waits for no one and shares with other shards alone."""
+    with opened(tmp_path, first), pytest.raises(InputError, match="in use by process"), opened(tmp_path, second):
+        pass
+
+
+def test_torn_line_of_another_shard_is_left_alone(tmp_path: Path) -> None:
+    """A line that another process may still be writing is neither read nor cut off."""
+    with opened(tmp_path, "00000") as left:
+        left.append(row(0))
+    journal = tmp_path / "journal-00000.jsonl"
+    journal.write_bytes(journal.read_bytes() + b'{"key": "')
+    before = journal.read_bytes()
+    with opened(tmp_path, "00001") as right:
+        assert len(right) == 1
+    assert journal.read_bytes() == before
+
+
+def test_store_knows_the_prompt_versions_of_its_answers(tmp_path: Path) -> None:
+    """Answers to another version of the prompt are counted, so that a run can say what it does not use."""
+    with opened(tmp_path) as store:
+        for number, prompt in enumerate(["1f0c", "1f0c", "9a9a"]):
+            store.append({"key": key_of(number=number), "prompt": prompt, **row(number)})
+    with opened(tmp_path) as store:
+        assert store.prompts == {"1f0c": 2, "9a9a": 1}

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from distill import numerals, verify
+from distill import recipe as recipes
+from distill.checking import REASONS, Rejection, Verdict, judged
+from distill.client import _HIDDEN
+from distill.findings import Findings
 from distill.mentions import names
-from distill.verify import REASONS, Rejection, judged, verdict_rows
-from finsight_eval import jsonl, manifest
+from distill.reading import HIDDEN_KEY, Said
+from finsight_eval import jsonl, manifest, prompt
 from finsight_eval.errors import InputError
 from finsight_eval.parse import Answer, Reason, render
 from finsight_eval.records import News
+from tests.distill.conftest import replaced
 
 if TYPE_CHECKING:
     from tests.distill.conftest import House
 
+RECIPE = recipes.load(str(Path(__file__).resolve().parents[2] / "distill/recipes/nano.yaml"))
 EN = News("e", "en", "Acme Corp wins a 30% larger order worth $1,200.50 million; Ford's two affordable models gain.")
 ZH = News("z", "zh", "恒岳电池（Hengyue）公告称，最大客户提前终止协议，影响收入约４０％。")
+
+
+def verdict_on(news: News, text: str, finish_reason: str | None) -> Verdict:
+    return judged(news, [Said("reasoned", 0, text, finish_reason)], RECIPE)
 
 
 def reply(thinking: str, entity: str) -> str:
@@ -38,6 +51,14 @@ def reply(thinking: str, entity: str) -> str:
         (EN, "models gain -> revenue up", "Ford Motor", Rejection.ENTITY_NOT_IN_NEWS),
         (EN, "models gain -> revenue up", "afford", Rejection.ENTITY_NOT_IN_NEWS),
         (EN, "订单增加 -> 收入上升", "Acme Corp", Rejection.WRONG_LANGUAGE),
+        (EN, "die Aufträge steigen und der Umsatz wächst", "Acme Corp", Rejection.WRONG_LANGUAGE),
+        (EN, "orders rise -> owners gain, sentiment: positive", "Acme Corp", None),
+        (EN, "orders rise -> owners lose, sentiment: negative", "Acme Corp", Rejection.CONTRADICTION),
+        (EN, "orders rise\nrisk low", "Acme Corp", None),
+        (EN, "orders rise\nrisk high", "Acme Corp", Rejection.CONTRADICTION),
+        (EN, "order larger -> revenue up", "Acme Corp. (ACM)", None),
+        (EN, "order helps Acme -> Ford gains", "Acme Corp", None),
+        (EN, "order helps Tesla, as Boeing and Airbus know", "Acme Corp", Rejection.UNGROUNDED),
         (EN, "Acme Corp (阿克米) gains a larger order -> revenue up", "Acme Corp", None),
         (ZH, "客户终止协议 -> 收入下降约40%", "恒岳电池", None),
         (ZH, "客户终止协议 -> Hengyue 收入下降", "Hengyue", None),
@@ -48,7 +69,7 @@ def reply(thinking: str, entity: str) -> str:
 )
 def test_answers_are_judged_by_the_news(news: News, thinking: str, entity: str, reason: str | None) -> None:
     """Entity, language and numbers must be the news' own; beside each refusal stands an answer that passes."""
-    verdict = judged(news, reply(thinking, entity), "stop")
+    verdict = verdict_on(news, reply(thinking, entity), "stop")
     assert verdict.reason == (reason or "")
     assert (verdict.answer is None) == (reason is not None)
 
@@ -62,13 +83,16 @@ def test_answers_are_judged_by_the_news(news: News, thinking: str, entity: str, 
         ("", "stop", Reason.EMPTY),
         ("    \n", "stop", Reason.EMPTY),
         ("Bullish on Acme.", "stop", Reason.NO_THINKING),
-        (reply("order larger", "Acme Corp") + " Good luck!", "stop", Reason.TEXT_AFTER_JSON),
+        (reply("order larger", "Acme Corp") + " Good luck!", "stop", None),  # mended
+        (reply("order larger", "Acme Corp") * 2, "stop", Reason.SEVERAL_THINKING),
+        (f"{HIDDEN_KEY} {reply('order larger', 'Acme Corp')}", "stop", Rejection.KEY_ECHOED),
+        (reply(f"order larger {HIDDEN_KEY}", "Acme Corp"), "stop", Rejection.KEY_ECHOED),
         (reply("order larger", "Acme Corp").replace("Low", "None"), "stop", Reason.UNKNOWN_LABEL),
     ],
 )
 def test_contract_and_token_limit_come_first(text: str, finish_reason: str | None, reason: str | None) -> None:
     """A reply that breaks the contract keeps the parser's reason; one cut off by the limit is refused unread."""
-    assert judged(EN, text, finish_reason).reason == (reason or "")
+    assert verdict_on(EN, text, finish_reason).reason == (reason or "")
 
 
 @pytest.mark.parametrize(
@@ -117,33 +141,133 @@ def test_invented_numbers_are_named_in_order() -> None:
     assert numerals.invented("7% and 9% of 30 -> 7%", "30 plants") == ["7", "9"]
 
 
+def accounted(replies: list[str | None], **changes: Any) -> tuple[list[tuple[bool, jsonl.Row]], dict[str, Any]]:
+    """Return the rows and the closed accounts of texts with these replies; None: the request failed."""
+    pairs = [
+        (
+            News(f"n-{n}", "en", EN.text),
+            {"reply": text, "finish_reason": "stop"} if text is not None else {"error": "HTTP 500"},
+        )
+        for n, text in enumerate(replies)
+    ]
+    counts, found = verify.Accounts(), Findings()
+    rows = list(verify.verdict_rows(pairs, replaced(RECIPE, **changes), counts, found))
+    return rows, {**counts.closed(len(replies)), **found.summary()}
+
+
 def test_accounts_close_and_reasons_are_of_the_closed_list() -> None:
-    """In = accepted + rejected + failed, whatever the mix."""
-    corpus = [News(f"n-{n}", "en", EN.text) for n in range(4)]
-    replies = [reply("order larger", "Acme Corp"), "no", reply("99 orders", "Acme Corp")]
-    answers: list[jsonl.Row] = [{"id": f"n-{n}", "reply": r, "finish_reason": "stop"} for n, r in enumerate(replies)]
-    answers.append({"id": "n-3", "error": "HTTP 500 after 8 attempts"})
-    accepted, rejected, failed = verdict_rows(corpus, answers)
-    found = verify.accounts(accepted, rejected, failed)
-    assert found == {
-        "in": 4,
-        "accepted": 1,
+    """In = accepted + rejected(reason) + failed(reason), and how each answer was had is counted."""
+    fenced = reply("order larger", "Acme Corp").replace("{", "```json\n{").replace("}", "}\n```")
+    rows, found = accounted([reply("order larger", "Acme Corp"), "no", reply("99 orders", "Acme Corp"), None, fenced])
+    assert {key: found[key] for key in ("in", "accepted", "rejected", "failed", "reasons", "failures", "how")} == {
+        "in": 5,
+        "accepted": 2,
         "rejected": 2,
         "failed": 1,
         "reasons": {"no thinking": 1, "ungrounded number": 1},
+        "failures": {"HTTP 500": 1},
+        "how": {"as given": 1, "repaired": 1},
     }
-    assert rejected[1]["detail"] == "99"
-    assert {row["reason"] for row in rejected} <= set(REASONS)
-    assert list(accepted[0]) == ["id", "lang", "text", "reply", "entity", "sentiment", "risk_level"]
+    assert [good for good, _ in rows] == [True, False, False, True]
+    assert rows[2][1]["detail"] == "99"
+    assert list(rows[0][1]) == ["id", "lang", "text", "reply", "entity", "sentiment", "risk_level"]
+    assert rows[3][1]["how"] == "repaired"
+    assert rows[3][1]["reply"] == rows[0][1]["reply"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.text(max_size=60),
+            st.sampled_from(
+                [
+                    reply("order larger", "Acme Corp"),
+                    reply("99 orders", "Acme Corp"),
+                    reply("order larger", "Nobody"),
+                    "<thinking>x",
+                    reply("order larger", "Acme Corp").replace("<thinking>", "<think>"),
+                    reply("risk high", "Ford"),
+                ]
+            ),
+        )
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_accounts_close_whatever_is_replied(replies: list[str | None]) -> None:
+    """No reply whatever breaks verification, and no text is lost or counted twice."""
+    rows, found = accounted(replies)
+    assert (
+        found["in"]
+        == len(replies)
+        == found["accepted"] + sum(found["reasons"].values()) + sum(found["failures"].values())
+    )
+    assert len(rows) == found["accepted"] + found["rejected"]
+    assert {row["reason"] for good, row in rows if not good} <= set(REASONS)
+
+
+def test_the_key_is_looked_for_as_the_client_blots_it_out() -> None:
+    """Verification and client mean the same mark."""
+    assert HIDDEN_KEY == _HIDDEN
 
 
 def test_answers_to_other_rows_are_refused() -> None:
     """Answers that do not belong to the corpus are an error, not a smaller set."""
-    with pytest.raises(InputError, match="different rows"):
-        verdict_rows([EN], [{"id": "other", "reply": "", "finish_reason": "stop"}])
+    for rows in ([{"id": "other"}], [], [{"id": EN.id}, {"id": "more"}]):
+        with pytest.raises(InputError, match="different rows"):
+            list(verify.paired([EN], rows))
+    assert list(verify.paired([EN], [{"id": "e"}])) == [(EN, {"id": "e"})]
 
 
-def _answered(house: House, replies: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("moods", "agreement", "kept"),
+    [
+        (["Positive", "Positive", "Neutral"], 0.6, "Positive"),
+        (["Neutral", "Positive", "Positive"], 0.6, "Positive"),
+        (["Positive", "Positive", "Neutral"], 0.7, None),
+        (["Positive", "Neutral", "Negative"], 0.3, None),  # a tie
+        (["Positive", "Positive", None], 0.6, "Positive"),
+        (["Positive", None, None], 0.6, None),
+        (["Positive", None, None], 0.3, "Positive"),
+        ([None, None, None], 0.3, None),
+    ],
+)
+def test_samples_must_agree(moods: list[str | None], agreement: float, kept: str | None) -> None:
+    """The share counts all samples asked for; a tie keeps none; a sample that cannot be used votes for nobody."""
+    texts = [reply("order larger", "Acme Corp").replace("Positive", mood) if mood else "no" for mood in moods]
+    said = [Said("reasoned", sample, text, "stop") for sample, text in enumerate(texts)]
+    verdict = judged(EN, said, replaced(RECIPE, samples=3, agreement=agreement))
+    assert (verdict.answer.sentiment if verdict.answer else None) == kept
+    if not kept and any(moods):
+        assert verdict.reason == Rejection.DISAGREE
+        assert verdict.detail
+
+
+def test_of_the_samples_that_won_one_with_a_sound_reasoning_is_kept() -> None:
+    """Two say Positive and one of them invents a number: the other one is learnt from."""
+    texts = [reply("99 orders", "Acme Corp"), reply("order larger", "Acme Corp"), "no"]
+    said = [Said("reasoned", sample, text, "stop") for sample, text in enumerate(texts)]
+    verdict = judged(EN, said, replaced(RECIPE, samples=3, agreement=0.6))
+    assert verdict.answer
+    assert verdict.answer.thinking == "order larger"
+    assert verdict.told() == {"agreement": 0.6667}
+
+
+def test_the_bare_label_is_compared_with_the_reasoned_one() -> None:
+    """How often they differ is told with an interval; a bare reply that cannot be read is counted, not compared."""
+    found = Findings()
+    bare = '{"entity": "Acme Corp", "sentiment": "%s", "risk_level": "Low"}'
+    for text in [bare % "Positive"] * 7 + [bare % "Negative"] * 3 + ["no", None]:
+        said = [Said("reasoned", 0, reply("order larger", "Acme Corp"), "stop")]
+        found.add(judged(EN, said + ([Said("direct", 0, text, "stop")] if text else []), RECIPE))
+    direct = found.summary()["direct"]
+    assert (direct["asked"], direct["unusable"], direct["compared"]) == (11, 1, 10)
+    assert (direct["sentiment"]["differ"], direct["sentiment"]["share"]) == (3, 0.3)
+    assert direct["sentiment"]["low"] < 0.3 < direct["sentiment"]["high"]
+    assert direct["risk_level"]["differ"] == 0
+
+
+def _answered(house: House, replies: list[str], version: str = "") -> None:
     """Write a finished generate stage by hand."""
     folder = house.run / "generate"
     jsonl.write_lines(
@@ -151,6 +275,7 @@ def _answered(house: House, replies: list[str]) -> None:
     )
     rows = [{"id": f"n-{n}", "reply": r, "finish_reason": "stop"} for n, r in enumerate(replies)]
     jsonl.write_lines(folder / "answers.jsonl", rows)
+    jsonl.write(folder / "usage.json", {"prompt": version or prompt.fingerprint()})
     jsonl.write(folder / manifest.NAME, {"outputs": manifest.outputs_of(folder)})
 
 
@@ -178,3 +303,12 @@ def test_changed_answers_are_refused(house: House, capsys: pytest.CaptureFixture
     path.write_text(path.read_text().replace("Positive", "Negative"))
     assert verify.main(house.arguments()) == 2
     assert "its manifest" in capsys.readouterr().err
+
+
+def test_answers_to_another_prompt_are_refused(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store of another prompt version teaches nothing under this one; the error names both."""
+    house.write_recipe("embedded")
+    _answered(house, [reply("order larger", "Acme Corp")], version="0123456789ab")
+    assert verify.main(house.arguments()) == 2
+    said = capsys.readouterr().err
+    assert f"prompt version 0123456789ab, this is version {prompt.fingerprint()}; run distill.generate again" in said

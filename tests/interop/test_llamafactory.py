@@ -56,7 +56,7 @@ def written(root: Path, rows: list[jsonl.Row]) -> None:
     """Write sft.jsonl and the files for LLaMA-Factory as the export stage lays them out below `root`."""
     jsonl.write_lines(root / HOME.parent / "sft.jsonl", rows)
     recipe = recipes.load(str(ROOT / "distill" / "recipes" / "nano.yaml"))
-    llamafactory.write(root / HOME, rows, recipe, HOME)
+    llamafactory.write(root / HOME, (rows, []), recipe, HOME)
 
 
 def run_there(root: Path, *arguments: str) -> None:

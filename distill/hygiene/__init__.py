@@ -1,0 +1,1 @@
+"""What is sorted out before any money is spent: repeated, near-equal, foreign, overlong texts, and benchmark items."""
